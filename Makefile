@@ -1,0 +1,37 @@
+# Written for GNU make 3.81, which macOS has. On Windows it needs the sh of Git.
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python py; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
+UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
+
+.PHONY: help env lab run test data store bench lock clean
+
+help: ## muestra esta ayuda
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+env: ## prepara el entorno en .venv (los demás lo hacen solos)
+	@$(PYTHON) scripts/make_env.py
+
+lab: env ## abre JupyterLab en las lecciones
+	$(BIN)/musiclab lab
+
+run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
+	$(BIN)/musiclab run $(PARAMS)
+
+test: env ## pasa las pruebas: make test TESTS=tests/test_notes.py
+	$(BIN)/python -m pytest $(TESTS)
+
+data: env ## construye los conjuntos de datos: make data DATASETS=bach
+	$(BIN)/musiclab data $(DATASETS)
+
+store: env ## ejecuta los cuadernos y guarda sus salidas
+	$(BIN)/musiclab store
+
+bench: env ## compara con el procedimiento del tutorial
+	$(BIN)/musiclab bench
+
+lock: ## fija de nuevo las versiones de pyproject.toml
+	$(UV) lock && $(UV) export -q --frozen --all-groups --no-emit-project --no-header --format requirements.txt -o requirements.lock
+
+clean: ## borra .venv y cachés, nunca Datasets ni runs
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis */__pycache__ */*/__pycache__

@@ -1,0 +1,88 @@
+"""The command `musiclab`, which the Makefile calls."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from musiclab import running
+from musiclab.errors import MusiclabError
+
+FIRST_LESSON = "01"
+
+
+class _Group(click.Group):
+    def invoke(self, context):
+        """Show a musiclab error as its sentence alone, and exit with 1."""
+        try:
+            return super().invoke(context)
+        except MusiclabError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="musiclab")
+def main():
+    """Un curso en el que una red recurrente aprende a escribir música."""
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[CONJUNTO]...")
+@click.option("--write-manifest", is_flag=True, help="Para quien mantiene el curso.")
+def data(names, write_manifest):
+    """Construye los conjuntos de canciones y los compara con el manifiesto."""
+    from musiclab import datasets
+
+    if write_manifest:
+        datasets.write_manifest()
+    for name in names or datasets.SETS:
+        if name not in datasets.SETS:
+            known = ", ".join(datasets.SETS)
+            raise click.ClickException(f"no existe el conjunto «{name}»: elige entre {known}")
+        folder = datasets.build_dataset(name)
+        n_files = len(list(folder.glob("*.mid")))
+        click.echo(f"{name:<10} {n_files:>5} ficheros en {_short(folder)}")
+
+
+@main.command()
+@click.argument("notebook", default=FIRST_LESSON, metavar="[CUADERNO]")
+@click.option("-p", "pairs", nargs=2, multiple=True, metavar="NOMBRE VALOR", help="Un parámetro.")
+@click.option(
+    "-f", "--preset", default="completo", show_default=True,
+    help="Un fichero de notebooks/parametros/, por su nombre, o la ruta de otro.",
+)  # fmt: skip
+def run(notebook, pairs, preset):
+    """Ejecuta un cuaderno entero y deja lo que hace en runs/."""
+    path = running.find_notebook(notebook)
+    parameters = running.read_preset(preset) | dict(pairs)
+    click.echo(f"{path.name}: {', '.join(f'{k} = {v}' for k, v in parameters.items())}")
+    folder = running.run_notebook(path, parameters)
+    click.echo(f"Listo. En {_short(folder)}:")
+    for file in sorted(folder.iterdir()):
+        click.echo(f"  {file.name:<40} {file.stat().st_size / 1000:>8,.0f} kB")
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, metavar="[CUADERNO]...")
+def store(notebooks):
+    """Ejecuta los cuadernos con sus valores por defecto y guarda sus salidas."""
+    for name in notebooks or sorted(path.stem for path in running.NOTEBOOKS.glob("*.ipynb")):
+        path = running.find_notebook(name)
+        running.store_notebook(path)
+        click.echo(f"guardado {path.name}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options):
+    """Abre JupyterLab en la primera lección."""
+    lesson = running.find_notebook(FIRST_LESSON)
+    command = [sys.executable, "-m", "jupyterlab", str(lesson), *options]
+    raise SystemExit(subprocess.call(command, cwd=running.PROJECT))
+
+
+def _short(path):
+    """Return a path relative to where the user stands, when it lies below."""
+    path = Path(path).resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

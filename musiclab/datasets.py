@@ -1,0 +1,311 @@
+"""Which sets of songs there are, and how they come to lie in `Datasets/`.
+
+Four sets are built from the scores that the installed music21 carries, by
+a plain writer: grace notes dropped, ties joined, repeats not expanded,
+real bar lengths kept. The committed manifest names each file, its source
+and its SHA-256, and a build is checked against it. Any other folder of
+MIDI files in `Datasets/` is a set too, by its name.
+"""
+
+import csv
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+
+import joblib
+import numpy as np
+from tqdm.auto import tqdm
+
+from musiclab.errors import DatasetError, ParameterError
+from musiclab.notes import NoteEvent
+from musiclab.parsing import midi_bytes, parse_folder, write_bytes
+
+ROOT = Path(os.environ.get("MUSICLAB_DATASETS") or Path(__file__).parents[1] / "Datasets")
+MANIFEST = Path(__file__).parents[1] / "Datasets" / "manifest.csv"
+COMPOSERS = ("corelli", "handel", "haydn", "mozart")
+FIELDS = ("dataset", "file", "source", "index", "sha256")
+
+
+@dataclass(frozen=True)
+class CorpusSet:
+    """The rule of a set: which scores of music21's corpus, and how they are written.
+
+    sources: glob patterns or file names within the corpus
+    n_parts: take only scores with as many parts
+    merge: write all parts on one track, so that simultaneous notes are chords
+    """
+
+    title: str
+    sources: tuple[str, ...]
+    n_parts: int | None = None
+    merge: bool = False
+
+
+SETS = {
+    "bach": CorpusSet(
+        "Corales de Bach a cuatro voces", ("bach/bwv*.mxl", "bach/bwv*.xml"), n_parts=4, merge=True
+    ),
+    "folk": CorpusSet("Danzas irlandesas de la colección O'Neill", ("oneills1850/*.abc",)),
+    "classical": CorpusSet(
+        "Movimientos de Haydn, Mozart, Corelli y Handel",
+        tuple(f"{who}/**/*.{kind}" for who in COMPOSERS for kind in ("mxl", "xml")),
+    ),
+    "tiny": CorpusSet(
+        "Seis piezas para pruebas",
+        (
+            "bach/bwv253.mxl",
+            "bach/bwv269.mxl",
+            "bach/bwv347.mxl",
+            "bach/bwv10.7.mxl",
+            "ryansMammoth/7thRegimentReel.abc",
+            "ryansMammoth/AcaciaReel.abc",
+        ),
+        merge=True,
+    ),
+}
+
+
+def load_dataset(name, root=ROOT):
+    """Return (songs, ParseReport) of a set, which is built first if it is one of `SETS`.
+
+    Raises DatasetError when there is no such set, or nothing readable in it.
+    """
+    folder = Path(root) / name
+    if name in SETS:
+        build_dataset(name, root)
+    elif not name or not folder.is_dir():
+        known = sorted({*SETS, *(p.name for p in Path(root).glob("*/"))})
+        raise DatasetError(
+            f"no existe el conjunto «{name}»: los que hay son {', '.join(known)}; "
+            f"copia tu carpeta de ficheros .mid en «{root}» para añadir otro"
+        )
+    return parse_folder(folder)
+
+
+# Splitting
+
+
+@dataclass(frozen=True)
+class Split:
+    """Songs to train on, and songs kept apart to judge by (el conjunto de validación)."""
+
+    train: tuple
+    held_out: tuple
+
+
+def split_by_song(songs, seed, fraction=0.1):
+    """Split songs at random; one tune, in whatever key, is never on both sides.
+
+    fraction: of the songs that are held out, at least one
+    Raises DatasetError when there are not two different songs.
+    """
+    if not 0 < fraction < 1:
+        raise ParameterError(f"la fracción de validación es {fraction} y debe estar entre 0 y 1")
+    tunes = defaultdict(list)
+    for song in songs:
+        tunes[song.shape()].append(song)
+    tunes = list(tunes.values())
+    if len(tunes) < 2:
+        raise DatasetError(
+            f"hay {len(tunes)} canción distinta y hacen falta al menos 2, "
+            "una para entrenar y otra para validar: añade ficheros a la carpeta"
+        )
+    order = np.random.default_rng(seed).permutation(len(tunes))
+    held_out, n_held_out = [], max(1, round(fraction * len(songs)))
+    for k in order[:-1]:
+        if len(held_out) >= n_held_out:
+            break
+        held_out += tunes[k]
+    taken = {id(song) for song in held_out}
+    return Split(tuple(s for s in songs if id(s) not in taken), tuple(held_out))
+
+
+# Building from music21's corpus
+
+
+def build_dataset(name, root=ROOT):
+    """Write the files of a set that are missing or damaged, over all cores.
+
+    Returns the set's folder, each of whose files has the manifest's SHA-256.
+    Raises DatasetError when a file comes out different.
+    """
+    folder = Path(root) / name
+    rows = [row for row in read_manifest() if row["dataset"] == name]
+    todo = [row for row in rows if _digest(folder / row["file"]) != row["sha256"]]
+    jobs = [
+        (source, SETS[name], [int(row["index"]) for row in group], [row["file"] for row in group])
+        for source, group in _by_source(todo)
+    ]
+    expected = {row["file"]: row["sha256"] for row in rows}
+    for files in _parallel(_convert_chosen, jobs, f"Preparando {name}"):
+        for file, data in files:
+            if sha256(data).hexdigest() != expected[file]:
+                raise DatasetError(
+                    f"«{file}» no sale igual que en el manifiesto: instala las versiones "
+                    "de requirements.lock (make env)"
+                )
+            write_bytes(folder / file, data)
+    return folder
+
+
+def read_manifest():
+    """Return the manifest's rows as dicts with the keys `FIELDS`."""
+    with open(MANIFEST, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_manifest():
+    """Apply the rules of `SETS` to the installed corpus, and write the manifest anew.
+
+    For maintainers, when a rule or music21 changes.
+    """
+    rows = []
+    for name, rule in SETS.items():
+        root = _corpus_root()
+        sources = sorted(
+            {p.relative_to(root).as_posix() for s in rule.sources for p in root.glob(s)}
+        )
+        seen = set()
+        for files in _parallel(_convert_all, [(s, rule) for s in sources], f"Leyendo {name}"):
+            for file, source, index, data in files:
+                digest = sha256(data).hexdigest()
+                if digest not in seen:
+                    rows.append((name, file, source, index, digest))
+                seen.add(digest)
+    with open(MANIFEST, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([FIELDS, *rows])
+
+
+def _by_source(rows):
+    rows = sorted(rows, key=lambda row: row["source"])
+    return [(source, list(group)) for source, group in groupby(rows, lambda row: row["source"])]
+
+
+def _parallel(function, jobs, title):
+    """Yield function(*job) for each job, in order, with a progress bar."""
+    if jobs:
+        results = joblib.Parallel(n_jobs=-1, return_as="generator")(
+            joblib.delayed(function)(*job) for job in jobs
+        )
+        yield from tqdm(results, total=len(jobs), desc=title, unit="fuente", leave=False)
+
+
+def _convert_chosen(source, rule, indices, files):
+    scores = _scores(source)
+    return [(f, _score_to_midi(scores[k], rule)) for k, f in zip(indices, files, strict=True)]
+
+
+def _convert_all(source, rule):
+    """Return (file, source, index, bytes) for each score of a source that the rule takes."""
+    found = []
+    for index, score in enumerate(_scores(source)):
+        if rule.n_parts and len(score.parts) != rule.n_parts:
+            continue
+        data = _score_to_midi(score, rule)
+        if data:
+            found.append((_file_name(source, index, score), source, index, data))
+    return found
+
+
+def _corpus_root():
+    from music21 import common
+
+    return Path(common.getCorpusFilePath())
+
+
+def _scores(source):
+    """Return the scores of a corpus file, which may hold a whole collection."""
+    from music21 import converter, stream
+
+    # Its own cache would unpickle whatever lies in a shared folder.
+    score = converter.parse(_corpus_root() / source, forceSource=True, storePickle=False)
+    return list(score.scores) if isinstance(score, stream.Opus) else [score]
+
+
+def _file_name(source, index, score):
+    """Return a plain ASCII name that differs for each (source, index)."""
+    path = Path(source)
+    title = (score.metadata.title or "") if score.metadata and path.suffix == ".abc" else ""
+    name = f"{path.with_suffix('').as_posix()} {index:03d} {title}"
+    if path.suffix != ".abc":
+        name = path.with_suffix("").as_posix()
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9.]+", "_", ascii_name.lower()).strip("_.") + ".mid"
+
+
+def _score_to_midi(score, rule):
+    """Return the bytes of a score, or nothing when it has no note."""
+    parts = [(_program(part), _part_events(part)) for part in score.parts]
+    parts = [(program, events) for program, events in parts if events]
+    if not parts:
+        return b""
+    if rule.merge:
+        parts = [(parts[0][0], [event for _, events in parts for event in events])]
+    tempos = [m.number for m in score.flatten().getElementsByClass("MetronomeMark") if m.number]
+    return midi_bytes(parts, float(tempos[0]) if tempos else 120.0, _bars(score.parts[0]))
+
+
+def _program(part):
+    programs = [i.midiProgram for i in part.flatten().getElementsByClass("Instrument")]
+    return next((program for program in programs if program is not None), 0)
+
+
+def _part_events(part):
+    """Return the NoteEvents of a part, tied notes joined, grace notes dropped."""
+    events, tied = [], {}
+    for note in part.flatten().notes:
+        pitches = tuple(sorted({pitch.midi for pitch in getattr(note, "pitches", ())}))
+        if not pitches or note.duration.isGrace:
+            continue
+        event = NoteEvent(float(note.offset), float(note.quarterLength), pitches)
+        tie = note.tie.type if note.tie else "none"
+        first = tied.pop(pitches, None)
+        if tie in ("continue", "stop") and first is not None:
+            start = events[first]
+            if abs(start.end_ql - event.onset_ql) < 1e-6:
+                duration_ql = event.end_ql - start.onset_ql
+                events[first] = replace(start, duration_ql=duration_ql)
+                tied[pitches] = first
+                continue
+        if tie in ("start", "continue"):
+            tied[pitches] = len(events)
+        events.append(event)
+    return events
+
+
+def _bars(part):
+    """Return (onset_ql, numerator, denominator) where the length of the bars changes.
+
+    A pick-up becomes a short first bar, so that the later ones fall on the beat.
+    """
+    bars, meter = [], None
+    for measure in part.getElementsByClass("Measure"):
+        meter = measure.timeSignature or meter
+        signature = _signature(measure.highestTime, meter)
+        if signature and (not bars or signature != bars[-1][1:]):
+            bars.append((float(measure.offset), *signature))
+    return bars
+
+
+def _signature(length_ql, meter):
+    """Return the (numerator, denominator) of a bar as long as this, or None."""
+    if meter and meter.barDuration.quarterLength == length_ql:
+        return meter.numerator, meter.denominator
+    for denominator in (4, 8, 16, 32):
+        numerator = length_ql * denominator / 4
+        if numerator == int(numerator) and 1 <= numerator <= 255:
+            return int(numerator), denominator
+    return None
+
+
+def _digest(path):
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

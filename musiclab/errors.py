@@ -1,0 +1,41 @@
+"""The errors that musiclab raises on purpose.
+
+Every message is one Spanish sentence (students read it) that carries the
+offending value and the remedy.
+"""
+
+
+class MusiclabError(Exception):
+    """Root of all errors that a user can put right."""
+
+    def _render_traceback_(self):
+        """Show the sentence alone: IPython calls this in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class DatasetError(MusiclabError):
+    """A folder of songs that is missing, empty or not what its manifest says."""
+
+
+class MidiError(MusiclabError):
+    """A file that is not readable MIDI, or holds no note that we can use."""
+
+
+class ShortSequenceError(MusiclabError):
+    """A song, a prompt or a whole data set that is shorter than one window."""
+
+
+class VocabularyError(MusiclabError):
+    """A token that the vocabulary lacks, or two vocabularies that differ."""
+
+
+class ParameterError(MusiclabError):
+    """A parameter that does not exist, or whose type or range is wrong."""
+
+
+class BundleError(MusiclabError):
+    """A saved model that is damaged, or made for something else."""
+
+
+class RunError(MusiclabError):
+    """A notebook that stopped before its end."""

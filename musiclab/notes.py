@@ -1,0 +1,81 @@
+"""What a song is, for every other module.
+
+Conventions: times in quarter lengths (`_ql`, 1.0 is a crotchet), pitches
+are MIDI numbers 0-127 (60 is C4), velocities 1-127, programs are General
+MIDI numbers 0-127.
+"""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEvent:
+    """One note, or a chord whose notes begin and end together.
+
+    onset_ql: quarter lengths from the start of the song
+    duration_ql: quarter lengths; 0 is a grace note
+    pitches: ascending MIDI numbers without repetition, one or more
+    """
+
+    onset_ql: float
+    duration_ql: float
+    pitches: tuple[int, ...]
+    velocity: int = 80
+
+    def __post_init__(self):
+        if not self.pitches or list(self.pitches) != sorted(set(self.pitches)):
+            raise ValueError(f"pitches must be ascending and distinct: {self.pitches}")
+        if not (0 <= self.pitches[0] and self.pitches[-1] <= 127):
+            raise ValueError(f"pitches must lie in 0-127: {self.pitches}")
+        if self.onset_ql < 0 or self.duration_ql < 0:
+            raise ValueError(f"negative time: {self.onset_ql}, {self.duration_ql}")
+        if not 1 <= self.velocity <= 127:
+            raise ValueError(f"velocity must lie in 1-127: {self.velocity}")
+
+    @property
+    def end_ql(self):
+        return self.onset_ql + self.duration_ql
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """Note events in the order in which they sound, and how to play them.
+
+    source: where it comes from, a path relative to its folder or a title
+    program: General MIDI number of the instrument
+    tempo_bpm: quarter notes a minute
+    """
+
+    events: tuple[NoteEvent, ...]
+    source: str = ""
+    program: int = 0
+    tempo_bpm: float = 120.0
+
+    def __len__(self):
+        return len(self.events)
+
+    @property
+    def duration_ql(self):
+        return max((event.end_ql for event in self.events), default=0.0)
+
+    @property
+    def duration_s(self):
+        return self.duration_ql * 60 / self.tempo_bpm
+
+    def shape(self):
+        """Return what stays the same when the song is transposed or moved in time.
+
+        Two songs of equal shape are one tune, perhaps in another key: they
+        belong on the same side of a split.
+        """
+        if not self.events:
+            return ()
+        onset, pitch = self.events[0].onset_ql, self.events[0].pitches[0]
+        return tuple(
+            (round(event.onset_ql - onset, 3), tuple(p - pitch for p in event.pitches))
+            for event in self.events
+        )
+
+    def with_sound(self, program, tempo_bpm):
+        """Return the same notes for another instrument and tempo."""
+        return replace(self, program=program, tempo_bpm=tempo_bpm)

@@ -1,0 +1,303 @@
+"""Run a lesson without opening it, with other parameters.
+
+A lesson's parameters stand in its cell tagged `parameters`, each with its
+type and a comment. papermill puts the chosen ones in and runs the
+notebook in a fresh kernel; what it makes lands in a folder of its own,
+`runs/<notebook>/<time>/`.
+"""
+
+import ast
+import json
+import logging
+import os
+import re
+import sys
+import time
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from musiclab.errors import ParameterError, RunError
+from musiclab.parsing import write_bytes
+
+PROJECT = Path(__file__).parents[1]
+NOTEBOOKS = PROJECT / "notebooks"
+PRESETS = NOTEBOOKS / "parametros"
+METRICS = "metrics.json"
+PACKAGES = ("musiclab", "music21", "numpy", "tensorflow", "keras", "matplotlib", "papermill")
+
+# Smallest and largest value of the parameters that have limits.
+RANGES = {
+    "SEQUENCE_LEN": (1, 1000),
+    "TUTORIAL_WINDOWS": (32, None),
+    "TUTORIAL_EPOCHS": (1, None),
+    "EPOCHS": (1, None),
+    "SEED": (0, 2**32 - 1),
+    "N_NOTES": (1, 10_000),
+    "TEMPERATURE": (0.0, None),
+    "TEMPO_BPM": (20.0, 400.0),
+}
+
+
+# Parameters
+
+
+def check_parameters(**parameters):
+    """Return the parameters, or raise ParameterError for one that is out of range."""
+    for name, value in parameters.items():
+        low, high = RANGES.get(name, (None, None))
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            limits = f"al menos {low}" if high is None else f"de {low} a {high}"
+            raise ParameterError(f"{name} es {value} y debe ser {limits}")
+    return parameters
+
+
+def read_parameters(notebook):
+    """Return {name: default} of a notebook's cell tagged `parameters`."""
+    for cell in _read_notebook(notebook).cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            return {
+                node.target.id: ast.literal_eval(node.value)
+                for node in ast.parse(cell.source).body
+                if isinstance(node, ast.AnnAssign)
+            }
+    raise ParameterError(f"«{notebook}» no tiene ninguna celda con la etiqueta «parameters»")
+
+
+def read_preset(name):
+    """Return {name: value} of a file in notebooks/parametros/, or of a path.
+
+    Raises ParameterError when there is no such file, or no mapping in it.
+    """
+    path = PRESETS / f"{name}.yaml" if not name.endswith((".yaml", ".yml")) else Path(name)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
+        raise ParameterError(
+            f"no se puede leer «{path}»: elige uno de {known}, o la ruta de un fichero .yaml"
+        ) from error
+    if not isinstance(values, dict):
+        raise ParameterError(f"«{path}» no contiene líneas de la forma NOMBRE: valor")
+    return values
+
+
+def merge_parameters(defaults, chosen):
+    """Return chosen values with the types that the defaults have.
+
+    chosen: {name: value}, where a string stands for a value typed at the
+        command line
+
+    Raises ParameterError for an unknown name, a wrong type or a value out of
+    range.
+    """
+    unknown = sorted(set(chosen) - set(defaults))
+    if unknown:
+        raise ParameterError(
+            f"no existe el parámetro {', '.join(unknown)}: los que hay son {', '.join(defaults)}"
+        )
+    return check_parameters(
+        **{name: _convert(name, value, defaults[name]) for name, value in chosen.items()}
+    )
+
+
+def _convert(name, value, default):
+    kind = type(default)
+    try:
+        if kind is not str and isinstance(value, str):
+            value = yaml.safe_load(value)
+        if kind is float and type(value) in (int, float):
+            return float(value)
+        if type(value) is kind:
+            return value
+    except yaml.YAMLError:
+        pass
+    kinds = {bool: "true o false", int: "un entero", float: "un número", str: "un texto"}
+    raise ParameterError(
+        f"{name} es «{value}» y debe ser {kinds.get(kind, kind.__name__)}, como {default!r}"
+    )
+
+
+# Runs
+
+
+def find_notebook(name):
+    """Return the path of a lesson, named by its path, its file name or its number."""
+    candidates = [Path(name), NOTEBOOKS / name, NOTEBOOKS / f"{name}.ipynb"]
+    candidates += sorted(NOTEBOOKS.glob(f"{name}_*.ipynb"))
+    for path in candidates:
+        if path.suffix == ".ipynb" and path.is_file():
+            return path.resolve()
+    known = ", ".join(sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb")))
+    raise ParameterError(f"no existe el cuaderno «{name}»: los que hay son {known}")
+
+
+def run_notebook(notebook, parameters, root=PROJECT / "runs"):
+    """Run a lesson in a fresh kernel; return the folder of what it made.
+
+    parameters: {name: value} that differ from the lesson's defaults; without
+        OUTPUT_DIR the folder is a new one, below root
+
+    The executed notebook and its HTML page are there even when it fails.
+    Raises RunError then, with the error of the cell that failed.
+    """
+    defaults = read_parameters(notebook)
+    parameters = merge_parameters(defaults, parameters)
+    if "OUTPUT_DIR" in parameters:
+        folder = output_folder(parameters["OUTPUT_DIR"]).resolve()
+    else:
+        folder = _new_folder(Path(root) / Path(notebook).stem)
+    executed = folder / Path(notebook).name
+    start = time.perf_counter()
+    try:
+        _execute(notebook, executed, parameters | {"OUTPUT_DIR": str(folder)})
+    finally:
+        if executed.exists():
+            save_html(executed)
+    if not (folder / METRICS).exists():
+        raise RunError(f"el cuaderno terminó sin escribir {METRICS}: mira «{executed}»")
+    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    metrics["timings_s"]["total"] = round(time.perf_counter() - start, 1)
+    write_json(folder / METRICS, metrics)
+    return folder
+
+
+def store_notebook(notebook):
+    """Run a lesson with its defaults, and keep its outputs in its own file."""
+    temporary = Path(notebook).with_suffix(".tmp")
+    try:
+        _execute(notebook, temporary, {})
+        normalised = normalise(_read_notebook(temporary))
+        write_bytes(notebook, (normalised + "\n").encode())
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def normalise(notebook):
+    """Return a notebook's text without what changes from run to run."""
+    import nbformat
+
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
+    for cell in notebook.cells:
+        for key in ("papermill", "execution", "trusted"):
+            cell.metadata.pop(key, None)
+    return nbformat.writes(notebook).rstrip("\n")
+
+
+def save_html(notebook):
+    """Write a notebook's HTML page beside it, which needs no other file and no network."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="", language_code="es"
+    )
+    page, _ = exporter.from_notebook_node(_read_notebook(notebook))
+    # What the template still asks of the network, empty addresses included.
+    page = re.sub(r'<script[^>]* src="[^"]*"[^>]*></script>', "", page)
+    return write_bytes(Path(notebook).with_suffix(".html"), page.encode())
+
+
+def save_metrics(folder, parameters, losses, timings_s, **more):
+    """Write metrics.json: the last thing a lesson does, so that it proves its end."""
+    versions = {package: _version(package) for package in PACKAGES}
+    versions["python"] = sys.version.split()[0]
+    metrics = {"parameters": parameters, "losses": losses, **more}
+    metrics |= {"versions": versions, "timings_s": timings_s}
+    return write_json(Path(folder) / METRICS, metrics)
+
+
+def write_json(path, value):
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return write_bytes(path, (text + "\n").encode())
+
+
+def output_folder(path):
+    """Make a folder for what a lesson writes, and return it as a Path.
+
+    Raises ParameterError when nothing can be written there.
+    """
+    folder = Path(path)
+    try:
+        write_bytes(folder / ".prueba", b"").unlink()
+    except OSError as error:
+        raise ParameterError(
+            f"no se puede escribir en OUTPUT_DIR = «{path}» ({error.strerror}): elige otra carpeta"
+        ) from error
+    return folder
+
+
+def _execute(notebook, executed, parameters):
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    with _kernel_environment():
+        try:
+            papermill.execute_notebook(
+                _read_notebook(notebook),  # papermill would take braces in a path for fields
+                str(executed),
+                parameters,
+                kernel_name="python3",
+                cwd=str(Path(notebook).parent),
+                progress_bar={"desc": "Ejecutando", "unit": "celda", "leave": False},
+            )
+        except papermill.PapermillExecutionError as error:
+            raise RunError(
+                f"{error.ename}: {error.evalue}\n(celda {error.exec_count} de «{executed}»)"
+            ) from error
+        except (CellTimeoutError, DeadKernelError) as error:
+            raise RunError(f"el núcleo dejó de responder: mira «{executed}»") from error
+
+
+@contextmanager
+def _kernel_environment():
+    """Give the kernel what a run without a reader needs: no bars, no chatter."""
+    wanted = {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    saved = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _read_notebook(path):
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
+        raise ParameterError(f"«{path}» no es un cuaderno de Jupyter legible") from error
+
+
+def _new_folder(parent):
+    """Make and return a folder named after the time, which nobody else has."""
+    stamp = f"{datetime.now():%Y-%m-%d_%H%M%S}"
+    for suffix in ("", *(f"_{k}" for k in range(2, 100))):
+        folder = parent / (stamp + suffix)
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ParameterError(
+                f"no se puede escribir en «{parent}» ({error.strerror}): elige otra carpeta"
+            ) from error
+    raise ParameterError(f"no queda nombre libre para otra carpeta en «{parent}»")
+
+
+def _version(package):
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return version(f"{package}-cpu")
