@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
 UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
 
-.PHONY: help env lab run test data store bench lock clean
+.PHONY: help env lab run test data store lock clean
 
 help: ## muestra esta ayuda
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -26,9 +26,6 @@ data: env ## construye los conjuntos de datos: make data DATASETS=bach
 
 store: env ## ejecuta los cuadernos y guarda sus salidas
 	$(BIN)/musiclab store
-
-bench: env ## compara con el procedimiento del tutorial
-	$(BIN)/musiclab bench
 
 lock: ## fija de nuevo las versiones de pyproject.toml
 	$(UV) lock && $(UV) export -q --frozen --all-groups --no-emit-project --no-header --format requirements.txt -o requirements.lock

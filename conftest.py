@@ -2,4 +2,4 @@
 
 import os
 
-os.environ["TQDM_DISABLE"] = "1"  # before anything imports tqdm, and for the notebooks' kernels
+os.environ["MUSICLAB_QUIET"] = "1"  # for the notebooks' kernels too

@@ -7,6 +7,7 @@ and its SHA-256, and a build is checked against it. Any other folder of
 MIDI files in `Datasets/` is a set too, by its name.
 """
 
+import contextlib
 import csv
 import os
 import re
@@ -19,11 +20,11 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from tqdm.auto import tqdm
 
 from musiclab.errors import DatasetError, ParameterError
 from musiclab.notes import NoteEvent
 from musiclab.parsing import midi_bytes, parse_folder, write_bytes
+from musiclab.progress import progress
 
 ROOT = Path(os.environ.get("MUSICLAB_DATASETS") or Path(__file__).parents[1] / "Datasets")
 MANIFEST = Path(__file__).parents[1] / "Datasets" / "manifest.csv"
@@ -125,6 +126,22 @@ def split_by_song(songs, seed, fraction=0.1):
     return Split(tuple(s for s in songs if id(s) not in taken), tuple(held_out))
 
 
+def in_all_keys(songs, semitones):
+    """Return songs and their transpositions, up to so many semitones up and down.
+
+    A transposition that would leave MIDI's range is left out. For training
+    songs alone: what is held out stays as it is.
+    """
+    if semitones < 0:
+        raise ParameterError(f"TRANSPOSE es {semitones} y debe ser 0 (ninguna) o más")
+    shifted = []
+    for song in songs:
+        for shift in range(-semitones, semitones + 1):
+            with contextlib.suppress(ValueError):
+                shifted.append(song.transposed(shift))
+    return tuple(shifted)
+
+
 # Building from music21's corpus
 
 
@@ -193,7 +210,7 @@ def _parallel(function, jobs, title):
         results = joblib.Parallel(n_jobs=-1, return_as="generator")(
             joblib.delayed(function)(*job) for job in jobs
         )
-        yield from tqdm(results, total=len(jobs), desc=title, unit="fuente", leave=False)
+        yield from progress(results, title, "fuente", len(jobs))
 
 
 def _convert_chosen(source, rule, indices, files):

@@ -172,7 +172,7 @@ class Vocabulary:
     @classmethod
     def fit(cls, sequences):
         """Return the vocabulary of the token sequences of the training songs."""
-        return cls((UNKNOWN, *sorted({t for tokens in sequences for t in tokens}, key=_token_key)))
+        return cls((UNKNOWN, *sorted({t for tokens in sequences for t in tokens}, key=token_key)))
 
     def __len__(self):
         return len(self.tokens)
@@ -190,7 +190,8 @@ class Vocabulary:
         return sha256(json.dumps(self.tokens).encode()).hexdigest()[:12]
 
 
-def _token_key(token):
+def token_key(token):
+    """Return the sort key of a token: notes by pitch, then chords by size and pitches."""
     names = token.split(".")
     if token[0].isdigit():
         return len(names) + 1, [int(name) for name in names]

@@ -5,9 +5,9 @@ in is changed.
 """
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from musiclab.errors import ParameterError, ShortSequenceError
+from musiclab.progress import progress
 
 
 def log_probabilities(model, window_length=None):
@@ -69,7 +69,7 @@ def generate(model, prompt, n_notes, window_length, temperature=1.0, rng=None):
             "elige una canción más larga o baja SEQUENCE_LEN"
         )
     ids = list(prompt)
-    for _ in tqdm(range(n_notes), desc="Generando", unit="nota", leave=False):
+    for _ in progress(range(n_notes), "Generando", "nota"):
         window = np.array([ids[-window_length:]], dtype=np.int32)
         logits = model.predict_on_batch(window)[0]
         if logits.ndim == 2:  # a target at every step: the last one is what comes next

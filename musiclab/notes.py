@@ -76,6 +76,15 @@ class Song:
             for event in self.events
         )
 
-    def with_sound(self, program, tempo_bpm):
-        """Return the same notes for another instrument and tempo."""
-        return replace(self, program=program, tempo_bpm=tempo_bpm)
+    def transposed(self, semitones):
+        """Return the song so many semitones higher.
+
+        Raises ValueError when a pitch would leave 0-127.
+        """
+        return replace(
+            self,
+            events=tuple(
+                replace(event, pitches=tuple(pitch + semitones for pitch in event.pitches))
+                for event in self.events
+            ),
+        )

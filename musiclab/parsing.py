@@ -23,10 +23,10 @@ from pathlib import Path
 import joblib
 import mido
 import platformdirs
-from tqdm.auto import tqdm
 
 from musiclab.errors import DatasetError, MidiError, MusiclabError
 from musiclab.notes import NoteEvent, Song
+from musiclab.progress import progress
 
 TICKS_PER_QUARTER = 480
 SUFFIXES = {".mid", ".midi"}
@@ -251,7 +251,7 @@ def parse_folder(folder, n_jobs=-1):
     if missing:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
         parsed = parallel(joblib.delayed(_parse_and_cache)(paths[k]) for k in missing)
-        bar = tqdm(parsed, total=len(missing), desc="Leyendo MIDI", unit="fichero", leave=False)
+        bar = progress(parsed, "Leyendo MIDI", "fichero", len(missing))
         for k, result in zip(missing, bar, strict=True):
             results[k] = result
     songs, kept, dropped, remarks = [], [], [], []

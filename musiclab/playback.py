@@ -87,7 +87,9 @@ def _soundfont():
 def mp3_bytes(samples):
     """Return samples (n_samples,) at SAMPLE_RATE as the bytes of an MP3 file."""
     file = io.BytesIO()
-    soundfile.write(file, samples, SAMPLE_RATE, format="MP3", subtype="MPEG_LAYER_III")
+    soundfile.write(
+        file, samples, SAMPLE_RATE, format="MP3", compression_level=0.7, bitrate_mode="VARIABLE"
+    )
     return file.getvalue()
 
 

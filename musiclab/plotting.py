@@ -32,10 +32,11 @@ def learning_curves(history, ax, baselines=()):
     ax.axvline(history.best_epoch, color=GREY, linestyle=":", label="mejor época")
     for name, nats in baselines:
         ax.axhline(nats, color=GREY, linewidth=1.2, linestyle="--")
-        ax.text(epochs[-1], nats, name, ha="right", va="bottom", color=GREY, fontsize=10)
+        ax.text(0.75, nats, name, va="bottom", color=GREY, fontsize=10)
     ax.set(title="Pérdida", xlabel="época", ylabel="nats por símbolo")
+    ax.margins(y=0.15)
     _whole_epochs(ax, epochs)
-    ax.legend(loc="best")
+    ax.legend(loc="upper right", bbox_to_anchor=(1, 0.88))
     return ax
 
 

@@ -22,6 +22,7 @@ import yaml
 
 from musiclab.errors import ParameterError, RunError
 from musiclab.parsing import write_bytes
+from musiclab.progress import QUIET
 
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
@@ -32,6 +33,7 @@ PACKAGES = ("musiclab", "music21", "numpy", "tensorflow", "keras", "matplotlib",
 # Smallest and largest value of the parameters that have limits.
 RANGES = {
     "SEQUENCE_LEN": (1, 1000),
+    "TRANSPOSE": (0, 11),
     "TUTORIAL_WINDOWS": (32, None),
     "TUTORIAL_EPOCHS": (1, None),
     "EPOCHS": (1, None),
@@ -53,6 +55,14 @@ def check_parameters(**parameters):
             limits = f"al menos {low}" if high is None else f"de {low} a {high}"
             raise ParameterError(f"{name} es {value} y debe ser {limits}")
     return parameters
+
+
+def collect_parameters(namespace):
+    """Return the parameters among a notebook's `globals()`: the names in capitals.
+
+    Raises ParameterError for one that is out of range.
+    """
+    return check_parameters(**{k: v for k, v in namespace.items() if k.isupper() and k[0] != "_"})
 
 
 def read_parameters(notebook):
@@ -244,6 +254,7 @@ def _execute(notebook, executed, parameters):
                 parameters,
                 kernel_name="python3",
                 cwd=str(Path(notebook).parent),
+                extra_arguments=["--log-level=ERROR"],  # else it warns of its transport
                 progress_bar={"desc": "Ejecutando", "unit": "celda", "leave": False},
             )
         except papermill.PapermillExecutionError as error:
@@ -257,7 +268,7 @@ def _execute(notebook, executed, parameters):
 @contextmanager
 def _kernel_environment():
     """Give the kernel what a run without a reader needs: no bars, no chatter."""
-    wanted = {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    wanted = {QUIET: "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     saved = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -20,13 +20,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from musiclab.backend import keras, set_seed
 from musiclab.encoding import Vocabulary
 from musiclab.errors import BundleError, MusiclabError, ParameterError
 from musiclab.models import build_model
 from musiclab.parsing import write_bytes
+from musiclab.progress import progress
 
 BUNDLE, CHECKPOINT = "model.npz", "checkpoint.npz"
 FORMAT = "musiclab-bundle-1"
@@ -108,7 +108,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     if history.n_epochs:
         best = load_bundle(Path(folder) / BUNDLE, bundle.vocabulary).model.get_weights()
     x, y = windows
-    bar = tqdm(range(history.n_epochs, epochs), desc="Entrenando", unit="época", leave=False)
+    bar = progress(range(history.n_epochs, epochs), "Entrenando", "época")
     for epoch in bar:
         if patience and epoch - history.best_epoch >= patience:
             break
