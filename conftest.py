@@ -2,4 +2,4 @@
 
 import os
 
-os.environ["MUSICLAB_QUIET"] = "1"  # for the notebooks' kernels too
+os.environ["MUSICLAB_PROGRESS"] = "off"  # for the notebooks' kernels too

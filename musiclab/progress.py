@@ -1,42 +1,56 @@
-"""One line of progress for long work, which leaves nothing behind."""
+"""One line of progress for long work, which leaves nothing behind.
+
+It goes to the terminal or below the notebook's cell; where the environment
+sets MUSICLAB_PROGRESS, into the file of that name, or nowhere if it is `off`.
+"""
 
 import os
+import sys
+from pathlib import Path
 
 from IPython import get_ipython
 from IPython.display import display
 from tqdm import tqdm
 
-QUIET = "MUSICLAB_QUIET"  # set in the environment: no bars, as in a notebook's stored outputs
+WHERE = "MUSICLAB_PROGRESS"
 
 
 def progress(iterable, desc, unit, total=None):
-    """Return the iterable with a tqdm bar around it, in a terminal or a notebook.
+    """Return the iterable with a tqdm bar around it.
 
     desc, unit: in Spanish, such as «Entrenando», «época»
     """
+    where = os.environ.get(WHERE)
     in_notebook = getattr(get_ipython(), "kernel", None) is not None
-    quiet = bool(os.environ.get(QUIET))
+    if where:
+        file = _Line(lambda line: Path(where).write_text(line, encoding="utf-8"))
+    elif in_notebook:
+        handle = display({"text/plain": ""}, raw=True, display_id=True)
+        file = _Line(lambda line: handle.update({"text/plain": line}, raw=True))
+    else:
+        file = sys.stderr
     return tqdm(
         iterable,
         desc=desc,
         unit=unit,
         total=total,
         leave=False,
-        disable=quiet,
-        file=_CellLine() if in_notebook and not quiet else None,
-        ncols=80 if in_notebook else None,
+        file=file,
+        ncols=78 if isinstance(file, _Line) else None,
+        # None: off where the terminal is none, so that logs stay short.
+        disable=True if where == "off" else None if file is sys.stderr else False,
     )
 
 
-class _CellLine:
-    """A line of a cell's output that each write replaces; tqdm's last one is blank."""
+class _Line:
+    """A file that passes on the last line that tqdm wrote; the very last one is blank."""
 
-    def __init__(self):
-        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+    def __init__(self, show):
+        self._show = show
 
     def write(self, text):
         if line := text.strip("\r\n"):
-            self._handle.update({"text/plain": line.rstrip()}, raw=True)
+            self._show(line.rstrip())
 
     def flush(self):
         pass

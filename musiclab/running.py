@@ -12,17 +12,20 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
+from tqdm import tqdm
 
 from musiclab.errors import ParameterError, RunError
 from musiclab.parsing import write_bytes
-from musiclab.progress import QUIET
+from musiclab.progress import WHERE
 
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
@@ -166,6 +169,7 @@ def run_notebook(notebook, parameters, root=PROJECT / "runs"):
         _execute(notebook, executed, parameters | {"OUTPUT_DIR": str(folder)})
     finally:
         if executed.exists():
+            _name_source(executed, Path(notebook).name)
             save_html(executed)
     if not (folder / METRICS).exists():
         raise RunError(f"el cuaderno terminó sin escribir {METRICS}: mira «{executed}»")
@@ -177,7 +181,7 @@ def run_notebook(notebook, parameters, root=PROJECT / "runs"):
 
 def store_notebook(notebook):
     """Run a lesson with its defaults, and keep its outputs in its own file."""
-    temporary = Path(notebook).with_suffix(".tmp")
+    temporary = Path(notebook).with_name(f".{Path(notebook).name}")
     try:
         _execute(notebook, temporary, {})
         normalised = normalise(_read_notebook(temporary))
@@ -208,7 +212,7 @@ def save_html(notebook):
     )
     page, _ = exporter.from_notebook_node(_read_notebook(notebook))
     # What the template still asks of the network, empty addresses included.
-    page = re.sub(r'<script[^>]* src="[^"]*"[^>]*></script>', "", page)
+    page = re.sub(r'<script[^>]* src="[^"]*"[^>]*>\s*</script>', "", page)
     return write_bytes(Path(notebook).with_suffix(".html"), page.encode())
 
 
@@ -246,7 +250,7 @@ def _execute(notebook, executed, parameters):
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    with _kernel_environment():
+    with _kernel_progress():
         try:
             papermill.execute_notebook(
                 _read_notebook(notebook),  # papermill would take braces in a path for fields
@@ -255,7 +259,12 @@ def _execute(notebook, executed, parameters):
                 kernel_name="python3",
                 cwd=str(Path(notebook).parent),
                 extra_arguments=["--log-level=ERROR"],  # else it warns of its transport
-                progress_bar={"desc": "Ejecutando", "unit": "celda", "leave": False},
+                progress_bar={
+                    "desc": "Ejecutando",
+                    "unit": "celda",
+                    "leave": False,
+                    "disable": None,
+                },
             )
         except papermill.PapermillExecutionError as error:
             raise RunError(
@@ -265,20 +274,42 @@ def _execute(notebook, executed, parameters):
             raise RunError(f"el núcleo dejó de responder: mira «{executed}»") from error
 
 
+def _name_source(executed, name):
+    """Write the source's name where papermill put the source itself."""
+    import nbformat
+
+    notebook = _read_notebook(executed)
+    notebook.metadata.papermill["input_path"] = name
+    write_bytes(executed, nbformat.writes(notebook).encode())
+
+
 @contextmanager
-def _kernel_environment():
-    """Give the kernel what a run without a reader needs: no bars, no chatter."""
-    wanted = {QUIET: "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    saved = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+def _kernel_progress():
+    """Hide the kernel's chatter, and show the bar of the cell that runs below papermill's."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "progress"
+        wanted = {WHERE: str(path), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        saved = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        line = tqdm(bar_format="{desc}", position=1, leave=False, disable=None)
+        done = threading.Event()
+
+        def relay():
+            while not done.wait(0.3):
+                with suppress(OSError):
+                    line.set_description_str(path.read_text(encoding="utf-8"))
+
+        thread = threading.Thread(target=relay)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            line.close()
+            os.environ.update({name: value for name, value in saved.items() if value is not None})
+            for name in (name for name, value in saved.items() if value is None):
+                del os.environ[name]
 
 
 def _read_notebook(path):

@@ -1,4 +1,4 @@
-"""Songs, models and notebooks made in code: few tests need the corpus or a kernel."""
+"""Songs, networks and notebooks made in code: few tests need the corpus or a kernel."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def song():
-    """Two bars: single notes, a chord, a rest, and a note across the bar line."""
+    """Two bars: single notes, a rest, a note across the bar line, and a chord."""
     notes = [(0, 1, 60), (1, 0.5, 62), (1.5, 0.5, 64), (3, 2, 67)]
     events = [NoteEvent(onset, length, (pitch,)) for onset, length, pitch in notes]
     return Song((*events, NoteEvent(5, 1, (60, 64, 67), 100)), program=40, tempo_bpm=90.0)
@@ -56,12 +56,10 @@ def make_bundle(sequences):
     from musiclab.models import compile_model
     from musiclab.training import new_bundle
 
-    def make(
-        tokens=("C4", "D4", "E4", "G4"), seed=1, length=4, encoding="tutorial", data=None, **config
-    ):
+    def make(tokens="C4 D4 E4 G4", seed=1, length=4, encoding="tutorial", data=None, **config):
         small = {"cell": "gru", "units": (3, 2), "inputs": "embedding", "embedding_dim": 2}
         windows = make_windows(data or sequences, length)
-        vocabulary = Vocabulary((UNKNOWN, *tokens))
+        vocabulary = Vocabulary((UNKNOWN, *tokens.split()))
         bundle = new_bundle(vocabulary, encoding, length, windows, seed, **small | config)
         compile_model(bundle.model, learning_rate=0.02)
         return bundle, windows
@@ -74,22 +72,24 @@ def make_notebook(tmp_path):
     """Return a function that writes a notebook of code cells, the first its parameters."""
     import nbformat
 
-    def make(*sources, parameters="EPOCHS: int = 2\nRATE: float = 0.5", name="01_mini.ipynb"):
+    def make(*sources, name="01_mini.ipynb"):
+        parameters = (
+            "EPOCHS: int = 2  # vueltas\nRATE: float = 0.5\nOUTPUT_DIR: str = 'aquí'\nx = 1"
+        )
         cells = [nbformat.v4.new_code_cell(source) for source in (parameters, *sources)]
         cells[0].metadata["tags"] = ["parameters"]
-        path = tmp_path / "cuadernos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        metadata = {"kernelspec": kernel}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-        return path
+        (tmp_path / "cuadernos").mkdir(exist_ok=True)
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(notebook, tmp_path / "cuadernos" / name)
+        return tmp_path / "cuadernos" / name
 
     return make
 
 
 @pytest.fixture(scope="session")
 def in_fresh_process():
-    """Return a function that starts Python on a source text; its result has .out and .err."""
+    """Return a function that starts Python on a source, and gives a function to await it."""
 
     def start(source, **environment):
         env = {k: v for k, v in os.environ.items() if not k.startswith("TF_")} | environment
