@@ -78,8 +78,10 @@ def store(notebooks):
 def lab(options):
     """Abre JupyterLab en la primera lección."""
     lesson = running.find_notebook(FIRST_LESSON)
-    command = [sys.executable, "-m", "jupyterlab", str(lesson), *options]
-    raise SystemExit(subprocess.call(command, cwd=running.PROJECT))
+    url = f"/lab/tree/{lesson.relative_to(running.PROJECT).as_posix()}"
+    # From the project's root, so that the lesson's links to other files work.
+    where = [f"--ServerApp.root_dir={running.PROJECT}", f"--LabApp.default_url={url}"]
+    raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", *where, *options]))
 
 
 def _short(path):

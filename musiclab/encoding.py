@@ -93,12 +93,14 @@ def _pitches_of_tutorial(token):
         pitches = [60 + int(token.split(".")[0])]
         for pitch_class in token.split(".")[1:]:
             pitches.append(pitches[-1] + (int(pitch_class) - pitches[-1]) % 12)
-        return tuple(pitches)
+        # A lone number is a note doubled at the octave.
+        return tuple(pitches) if len(pitches) > 1 else (pitches[0], pitches[0] + 12)
     return (pitch_number(token),)
 
 
 def _encode_pitches(song):
-    return [".".join(pitch_name(pitch) for pitch in event.pitches) for event in song.events]
+    names = ([pitch_name(pitch) for pitch in event.pitches] for event in song.events)
+    return [".".join(dict.fromkeys(chord)) for chord in names]  # the lowest octave may repeat one
 
 
 def _pitches_of_names(token):

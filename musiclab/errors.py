@@ -37,5 +37,9 @@ class BundleError(MusiclabError):
     """A saved model that is damaged, or made for something else."""
 
 
+class OutputError(MusiclabError):
+    """A file that cannot be written."""
+
+
 class RunError(MusiclabError):
     """A notebook that stopped before its end."""

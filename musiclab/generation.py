@@ -21,13 +21,17 @@ def log_probabilities(model, window_length=None):
 
     def predictor(ids):
         ids = np.asarray(ids, dtype=np.int32)
+        vocab_size = model.output_shape[-1]
+        log_probs = np.full((len(ids), vocab_size), -np.log(vocab_size))
+        first = window_length or 1  # the first id that has all that it needs before it
+        if len(ids) <= first:
+            return log_probs
         if window_length is None:
             logits = model.predict_on_batch(ids[None, :-1])[0]
         else:
             windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], window_length)
             logits = model.predict_on_batch(windows)
-        log_probs = np.full((len(ids), logits.shape[-1]), -np.log(logits.shape[-1]))
-        log_probs[len(ids) - len(logits) :] = _log_softmax(logits)
+        log_probs[first:] = _log_softmax(logits)
         return log_probs
 
     return predictor
@@ -48,7 +52,8 @@ def sample_id(logits, temperature, rng):
     logits = np.asarray(logits, dtype=np.float64)[1:]
     if temperature == 0:
         return int(logits.argmax()) + 1
-    p = np.exp(_log_softmax(logits / temperature))
+    with np.errstate(over="ignore"):  # far below the best, so close to 0 that it makes no odds
+        p = np.exp((logits - logits.max()) / temperature)
     return int(rng.choice(len(p), p=p / p.sum())) + 1
 
 

@@ -21,8 +21,22 @@ def _scalar(ids, vocab_size, _):
     return keras.layers.Reshape((-1, 1))(keras.layers.Rescaling(1 / vocab_size)(ids))
 
 
+class OneHot(keras.layers.Layer):
+    """(n_windows, n_steps) -> (n_windows, n_steps, vocab_size), a single 1 in each row.
+
+    Keras' own CategoryEncoding loses the axis of a single step.
+    """
+
+    def __init__(self, vocab_size, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+
+    def call(self, ids):
+        return keras.ops.one_hot(ids, self.vocab_size)
+
+
 def _one_hot(ids, vocab_size, _):
-    return keras.layers.CategoryEncoding(vocab_size, output_mode="one_hot", name="one_hot")(ids)
+    return OneHot(vocab_size, name="one_hot")(ids)
 
 
 def _embedding(ids, vocab_size, dim):
@@ -57,11 +71,11 @@ def build_model(
     """
     _check_choice("cell", cell, CELLS)
     _check_choice("inputs", inputs, INPUTS)
-    if not units or min(units) < 1 or not 0 <= dropout < 1 or vocab_size < 2:
+    if not units or min(*units, embedding_dim, vocab_size - 1) < 1 or not 0 <= dropout < 1:
         raise ParameterError(
-            f"no hay red con units={list(units)}, dropout={dropout} y {vocab_size} símbolos: "
-            "cada capa necesita al menos 1 unidad, dropout va de 0 a 1 sin llegar a 1, "
-            "y hacen falta 2 símbolos"
+            f"no hay red con units={list(units)}, embedding_dim={embedding_dim}, "
+            f"dropout={dropout} y {vocab_size} símbolos: hacen falta 2 símbolos, 1 unidad en cada "
+            "capa y en el embedding, y un dropout de 0 a 1 sin llegar a 1"
         )
     ids = keras.Input((None,), dtype="int32", name="ids")
     x = INPUTS[inputs](ids, vocab_size, embedding_dim)

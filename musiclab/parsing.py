@@ -24,13 +24,13 @@ import joblib
 import mido
 import platformdirs
 
-from musiclab.errors import DatasetError, MidiError, MusiclabError
+from musiclab.errors import DatasetError, MidiError, MusiclabError, OutputError
 from musiclab.notes import NoteEvent, Song
 from musiclab.progress import progress
 
 TICKS_PER_QUARTER = 480
 SUFFIXES = {".mid", ".midi"}
-PARSER_VERSION = f"1-music21-{version('music21')}"
+PARSER_VERSION = f"2-music21-{version('music21')}"
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,27 @@ class ParseReport:
 
 
 def write_bytes(path, data):
-    """Write a file whole or not at all, and return its path."""
+    """Write a file whole or not at all, and return its path.
+
+    Raises OutputError when the folder or the disk does not take it; a file
+    that was there before is then still there.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"no se puede escribir «{path}» ({error.strerror}): elige otra carpeta, o comprueba "
+            "sus permisos y el espacio en disco"
+        ) from error
     return path
 
 
@@ -167,7 +176,10 @@ def _parse(path):
     """Return (song, remarks)."""
     from music21 import converter  # a second to import, and a warm cache needs none of it
 
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MidiError(f"no se puede abrir ({error.strerror}); revisa sus permisos") from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -185,7 +197,18 @@ def _parse(path):
         raise MidiError(f"{why}; quítalo de la carpeta")
     program = next((program for program in programs if program is not None), 0)
     song = Song(events, program=program, tempo_bpm=float(tempos[0]) if tempos else 120.0)
-    return song, ((f"percusión omitida: {n_drums} golpes",) if n_drums else ())
+    remarks = [f"percusión omitida: {n_drums} golpes"] if n_drums else []
+    if n_missing := _missing_bytes(data):
+        remarks.append(f"fichero cortado: faltan {n_missing} bytes")
+    return song, tuple(remarks)
+
+
+def _missing_bytes(data):
+    """Return by how many bytes the chunks of a MIDI file say that it is too short."""
+    start = 0
+    while start < len(data):
+        start += 8 + int.from_bytes(data[start + 4 : start + 8], "big")
+    return start - len(data)
 
 
 def _events(score, ticks_per_quarter):
@@ -208,12 +231,24 @@ def _events(score, ticks_per_quarter):
     for (rank, tick, pitches), notes in pieces.items():
         error = notes[0].editorial.get("offsetQuantizationError", 0.0)
         onset_ql = _on_grid(tick / ticks_per_quarter - error)
-        duration_ql = _on_grid(sum(note.quarterLength for note in notes))
+        duration_ql = _on_grid(_duration(notes))
         velocity = min(max(notes[0].volume.velocity or 80, 1), 127)
         found.append((rank, NoteEvent(onset_ql, duration_ql, pitches, velocity)))
     # In time; a grace note before what it adorns; then the order of the parts.
     found.sort(key=lambda pair: (pair[1].onset_ql, pair[1].duration_ql > 0, pair[0]))
     return tuple(event for _, event in found), n_drums
+
+
+def _duration(pieces):
+    """Return the quarter lengths of a note, as they were if those were on the grid.
+
+    music21 stretches or cuts a note to close a small gap after it, which turns
+    thirds into quarters, and remembers by how much.
+    """
+    quantised = sum(piece.quarterLength for piece in pieces)
+    exact = quantised + pieces[0].editorial.get("quarterLengthQuantizationError", 0)
+    on_grid = any(exact > 0.01 and abs(exact * n - round(exact * n)) < 0.01 for n in (3, 4))
+    return exact if on_grid else quantised
 
 
 def _on_grid(ql):
@@ -276,8 +311,6 @@ def _parse_and_cache(path):
         song, remarks = _parse(path)
     except MidiError as error:
         return error
-    except OSError as error:
-        return MidiError(f"no se puede abrir ({error.strerror}); revisa sus permisos")
     events = [[e.onset_ql, e.duration_ql, e.pitches, e.velocity] for e in song.events]
     record = {
         "events": events,
@@ -285,7 +318,7 @@ def _parse_and_cache(path):
         "tempo_bpm": song.tempo_bpm,
         "remarks": remarks,
     }
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs only time
+    with contextlib.suppress(OutputError):  # a cache that cannot be written costs only time
         write_bytes(_cache_path(path), json.dumps(record, separators=(",", ":")).encode())
     return song, remarks
 

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import yaml
 from tqdm import tqdm
 
-from musiclab.errors import ParameterError, RunError
+from musiclab.errors import OutputError, ParameterError, RunError
 from musiclab.parsing import write_bytes
 from musiclab.progress import WHERE
 
@@ -139,12 +139,13 @@ def _convert(name, value, default):
 
 def find_notebook(name):
     """Return the path of a lesson, named by its path, its file name or its number."""
+    lessons = sorted(NOTEBOOKS.glob("*.ipynb"))
     candidates = [Path(name), NOTEBOOKS / name, NOTEBOOKS / f"{name}.ipynb"]
-    candidates += sorted(NOTEBOOKS.glob(f"{name}_*.ipynb"))
+    candidates += [path for path in lessons if path.stem.startswith(f"{name}_")]
     for path in candidates:
         if path.suffix == ".ipynb" and path.is_file():
             return path.resolve()
-    known = ", ".join(sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb")))
+    known = ", ".join(path.stem for path in lessons)
     raise ParameterError(f"no existe el cuaderno «{name}»: los que hay son {known}")
 
 
@@ -162,8 +163,9 @@ def run_notebook(notebook, parameters, root=PROJECT / "runs"):
     if "OUTPUT_DIR" in parameters:
         folder = output_folder(parameters["OUTPUT_DIR"]).resolve()
     else:
-        folder = _new_folder(Path(root) / Path(notebook).stem)
+        folder = _new_folder(Path(root).resolve() / Path(notebook).stem)
     executed = folder / Path(notebook).name
+    (folder / METRICS).unlink(missing_ok=True)  # of an earlier run: it would prove nothing
     start = time.perf_counter()
     try:
         _execute(notebook, executed, parameters | {"OUTPUT_DIR": str(folder)})
@@ -226,6 +228,7 @@ def save_metrics(folder, parameters, losses, timings_s, **more):
 
 
 def write_json(path, value):
+    """Write a value as JSON, whole or not at all, and return the path."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     return write_bytes(path, (text + "\n").encode())
 
@@ -233,15 +236,10 @@ def write_json(path, value):
 def output_folder(path):
     """Make a folder for what a lesson writes, and return it as a Path.
 
-    Raises ParameterError when nothing can be written there.
+    Raises OutputError when nothing can be written there.
     """
     folder = Path(path)
-    try:
-        write_bytes(folder / ".prueba", b"").unlink()
-    except OSError as error:
-        raise ParameterError(
-            f"no se puede escribir en OUTPUT_DIR = «{path}» ({error.strerror}): elige otra carpeta"
-        ) from error
+    write_bytes(folder / ".prueba", b"").unlink()
     return folder
 
 
@@ -253,12 +251,16 @@ def _execute(notebook, executed, parameters):
     with _kernel_progress():
         try:
             papermill.execute_notebook(
-                _read_notebook(notebook),  # papermill would take braces in a path for fields
-                str(executed),
+                # papermill takes braces in a path for fields.
+                _read_notebook(notebook),
+                str(executed).replace("{", "{{").replace("}", "}}"),
                 parameters,
                 kernel_name="python3",
+                language="python",
                 cwd=str(Path(notebook).parent),
-                extra_arguments=["--log-level=ERROR"],  # else it warns of its transport
+                extra_arguments=[
+                    "--log-level=CRITICAL"
+                ],  # it warns of its transport, and of its end
                 progress_bar={
                     "desc": "Ejecutando",
                     "unit": "celda",
@@ -316,8 +318,10 @@ def _read_notebook(path):
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        return notebook
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         raise ParameterError(f"«{path}» no es un cuaderno de Jupyter legible") from error
 
 
@@ -332,7 +336,7 @@ def _new_folder(parent):
         except FileExistsError:
             continue
         except OSError as error:
-            raise ParameterError(
+            raise OutputError(
                 f"no se puede escribir en «{parent}» ({error.strerror}): elige otra carpeta"
             ) from error
     raise ParameterError(f"no queda nombre libre para otra carpeta en «{parent}»")

@@ -67,7 +67,8 @@ class History:
 
     @property
     def best_epoch(self):
-        return int(np.argmin(self.val_loss)) + 1 if self.val_loss else 0
+        numbers = np.nan_to_num(self.val_loss, nan=np.inf)  # a diverged epoch is never the best
+        return int(np.argmin(numbers)) + 1 if self.val_loss else 0
 
 
 def new_bundle(vocabulary, encoding, window_length, windows, seed, **config):
@@ -78,9 +79,17 @@ def new_bundle(vocabulary, encoding, window_length, windows, seed, **config):
     """
     set_seed(seed)
     model = build_model(len(vocabulary), **config)
-    hashed = sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in windows)).hexdigest()
     versions = {package: version(package) for package in ("musiclab", "keras", "numpy")}
-    return Bundle(model, vocabulary, config, encoding, window_length, hashed[:16], seed, versions)
+    return Bundle(
+        model, vocabulary, config, encoding, window_length, _digest(windows), seed, versions
+    )
+
+
+def _digest(windows):
+    """Return a short hash of (x, y)."""
+    return sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in windows)).hexdigest()[
+        :16
+    ]
 
 
 def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, folder=None,
@@ -102,8 +111,13 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
             f"EPOCHS es {epochs} y batch_size {batch_size}: ambos deben ser al menos 1"
         )
     model, history = bundle.model, History()
+    settings = {
+        "batch_size": batch_size,
+        "learning_rate": float(model.optimizer.learning_rate),
+        "held_out": _digest(held_out),
+    }
     if load_previous and folder and (Path(folder) / CHECKPOINT).exists():
-        history = _resume(Path(folder) / CHECKPOINT, bundle)
+        history = _resume(Path(folder) / CHECKPOINT, bundle, settings)
     best = None
     if history.n_epochs:
         best = load_bundle(Path(folder) / BUNDLE, bundle.vocabulary).model.get_weights()
@@ -125,7 +139,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
             if folder:
                 save_bundle(Path(folder) / BUNDLE, bundle)
         if folder:
-            _save_checkpoint(Path(folder) / CHECKPOINT, bundle, history)
+            _save_checkpoint(Path(folder) / CHECKPOINT, bundle, history, settings)
         bar.set_postfix_str(f"validación {history.val_loss[-1]:.2f}")
     model.set_weights(best)
     return history
@@ -198,18 +212,26 @@ def _read(path):
             arrays = [archive[name] for name in sorted(archive.files) if name != "meta"]
         if meta["format"] != FORMAT:
             raise ValueError(meta["format"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
         raise BundleError(_damaged(path)) from error
     return meta, arrays
 
 
-def _save_checkpoint(path, bundle, history):
+def _save_checkpoint(path, bundle, history, settings):
     model = bundle.model
     values = [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
-    _write(path, bundle, values, history=asdict(history))
+    _write(path, bundle, values, history=asdict(history), settings=settings)
 
 
-def _resume(path, bundle):
+def _resume(path, bundle, settings):
     """Put a checkpoint's weights and optimiser state into the model; return its History."""
     meta, values = _read(path)
     same = ("config", "encoding", "window_length", "data_hash", "seed")
@@ -217,6 +239,9 @@ def _resume(path, bundle):
     other = [key for key in same if meta.get(key) != mine[key]]
     if meta["vocabulary"] != list(bundle.vocabulary.tokens):
         other.append("vocabulary")
+    if not {"settings", "history"} <= set(meta):
+        raise BundleError(_damaged(path))
+    other += [key for key, value in settings.items() if meta["settings"].get(key) != value]
     if other:
         raise BundleError(
             f"«{path}» es de otro entrenamiento (difiere en {', '.join(other)}): usa los mismos "

@@ -114,9 +114,16 @@ def install(root, python):
 
 def first_error(root, commands):
     """Run the commands up to the first that fails; return what it said, or None."""
+    # uv trusts the certificates that pip and the browser trust; its old name, then its new one.
+    environment = {**os.environ, "UV_NATIVE_TLS": "1", "UV_SYSTEM_CERTS": "1"}
     for command in commands:
         done = subprocess.run(
-            command, check=False, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            check=False,
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         if done.returncode:
             return done.stdout.decode(errors="replace").strip() or f"código {done.returncode}"

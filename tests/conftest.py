@@ -7,8 +7,12 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from musiclab.notes import NoteEvent, Song
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

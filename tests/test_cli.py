@@ -65,8 +65,12 @@ def test_data_says_what_it_built(musiclab, tiny, monkeypatch):
     assert code == 0 and re.search(r"^tiny +6 ficheros en .*tiny$", output)
 
 
-def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch):
-    notebook, calls = make_notebook(), []
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: calls.append(command) or 3)
+def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch, tmp_path):
+    calls = []
+    make_notebook()
+    monkeypatch.setattr(running, "PROJECT", tmp_path)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, **_: calls.append(command) or 3)
     assert musiclab("lab", "--no-browser")[0] == 3
-    assert calls[0][1:] == ["-m", "jupyterlab", str(notebook), "--no-browser"]
+    assert calls[0][1:3] == ["-m", "jupyterlab"] and calls[0][-1] == "--no-browser"
+    assert f"--ServerApp.root_dir={tmp_path}" in calls[0]
+    assert "--LabApp.default_url=/lab/tree/cuadernos/01_mini.ipynb" in calls[0]

@@ -69,7 +69,6 @@ def test_other_bytes_than_the_manifests_are_refused(copy, tmp_path, monkeypatch)
     assert digests(copy) == TINY
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="the OSError escapes as a traceback")
 def test_place_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "tiny").touch()
     with pytest.raises(MusiclabError):

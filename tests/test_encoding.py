@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from music21.chord import Chord
 from music21.pitch import Pitch
@@ -35,7 +35,6 @@ def test_pitch_names_are_those_of_music21():
 
 # All 4,095 sets take 27 s, nearly all of it in music21.
 @given(st.sets(st.integers(0, 11), min_size=1))
-@settings(deadline=None)
 def test_normal_order_is_that_of_music21(classes):
     assert encoding.normal_order(classes) == Chord(sorted(classes)).normalOrder
 
@@ -54,7 +53,6 @@ def test_tokens_survive_decoding(name, chords):
     assert get_encoding(name).encode(decode_song(tokens, name)) == tokens
 
 
-@pytest.mark.xfail(strict=True, reason="«0» is decoded as one note, and C-1 is written C0")
 @pytest.mark.parametrize("name, octave", [("tutorial", (48, 60)), ("pitches", (0, 12))])
 def test_octave_survives_decoding(name, octave):
     tokens = encode([octave], name)

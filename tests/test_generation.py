@@ -55,7 +55,9 @@ def test_seed_decides_unless_the_temperature_is_zero():
         return generate(Table(), PROMPT, 30, 4, temperature, np.random.default_rng(seed)).tolist()
 
     assert write(1.0, 1) == write(1.0, 1) != write(1.0, 2)
-    assert write(0, 1) == write(0, 2) == generate(Table(), PROMPT, 30, 4, 0).tolist()
+    prompt = PROMPT.tolist()
+    assert write(0, 1) == write(0, 2) == generate(Table(), prompt, 30, 4, 0).tolist()
+    assert prompt == PROMPT.tolist()
 
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=6), st.sampled_from([0, 0.1, 1, 9]))
@@ -74,7 +76,6 @@ def test_temperature_divides_the_logits(temperature):
     np.testing.assert_allclose(share, softmax(logits[1:] / temperature), atol=0.025)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="logits / temperature overflows")
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
 def test_tiniest_temperature_is_nearly_zero():
     assert sample_id([9.0, 1.0, 3.0, 2.0], 1e-308, np.random.default_rng(0)) == 2
@@ -105,7 +106,6 @@ def test_predictor_gives_each_id_what_the_model_says_of_its_past(make_bundle, ev
     np.testing.assert_allclose(rows, expected, rtol=1e-4)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="no full window: TensorFlow's error")
 @pytest.mark.parametrize("window_length, n_ids", [(None, 1), (4, 4), (4, 2)])
 def test_predictor_of_a_short_song_is_uniform(make_bundle, window_length, n_ids):
     model = make_bundle(every_step=window_length is None)[0].model

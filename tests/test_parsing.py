@@ -58,15 +58,14 @@ def without_overlap(events):
 
 
 @given(events_strategy(4, 24), st.integers(0, 127), st.sampled_from([60.0, 90.0, 120.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_song_survives_midi_on_the_grid_of_sixteenths(tmp_path_factory, events, program, tempo):
     song = Song(without_overlap(events), program=program, tempo_bpm=tempo)
     assert read(song_to_midi(song), tmp_path_factory.getbasetemp()) == song
 
 
-@pytest.mark.xfail(strict=True, reason="music21 takes triplet durations for sixteenths")
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 7)), min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
+@settings(max_examples=40, phases=[Phase.generate])
 def test_song_survives_midi_on_the_grid_of_triplets(tmp_path_factory, notes):
     thirds, events = 0, []
     for k, (gap, length) in enumerate(notes):
@@ -136,18 +135,6 @@ print(song_to_midi(Song(tuple(events))).hex())"""
     assert runs[0]() == runs[1]()
 
 
-@pytest.mark.parametrize("failing", ["replace", "fsync"])
-def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch, failing):
-    def fail(*_):
-        raise OSError("no space left")
-
-    path = write_bytes(tmp_path / "new" / "file", b"old")
-    monkeypatch.setattr(parsing.os, failing, fail)
-    with pytest.raises(OSError, match="no space"):
-        write_bytes(path, b"new")
-    assert path.read_bytes() == b"old" and list(path.parent.iterdir()) == [path]
-
-
 # Folders of good and bad files
 
 
@@ -168,7 +155,7 @@ def folder(tmp_path, song, cache):
     contents = {
         "b.mid": good,
         "A.MID": good,
-        "nested/deep/c.midi": song_to_midi(replace(song, tempo_bpm=60.0)),
+        "nested/deep/a.midi": song_to_midi(replace(song, tempo_bpm=60.0)),
         "nested/drums and tune.mid": drums(60),
         "note.txt": b"no MIDI",
         "bad/cut.mid": good[:37],
@@ -187,7 +174,7 @@ def folder(tmp_path, song, cache):
 
 def test_bad_files_are_named_and_good_ones_kept(folder):
     songs, report = parse_folder(folder)
-    good = ("A.MID", "b.mid", "nested/deep/c.midi", "nested/drums and tune.mid")
+    good = ("A.MID", "b.mid", "nested/deep/a.midi", "nested/drums and tune.mid")
     assert report.kept == tuple(song.source for song in songs) == good
     assert songs[0].events == songs[1].events and songs[2].tempo_bpm == 60
     assert report.remarks == ((good[3], "percusión omitida: 2 golpes"),)
@@ -200,7 +187,6 @@ def test_bad_files_are_named_and_good_ones_kept(folder):
     assert {reason[:21] for reason in reasons.values()} == {"no es un MIDI legible"}, reasons
 
 
-@pytest.mark.xfail(strict=True, reason="music21 reads what is left of a file, and nobody says so")
 def test_cut_file_is_dropped_or_remarked_on(folder, song):
     write_bytes(folder / "cut later.mid", song_to_midi(song)[:80])
     report = parse_folder(folder)[1]
@@ -218,7 +204,6 @@ def test_folder_without_songs_is_refused(folder, tmp_path):
             parse_folder(tmp_path / path)
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="docstring: MidiError when unreadable")
 def test_unreadable_file_is_a_midi_error(tmp_path):
     with pytest.raises(MidiError):
         parse_midi(tmp_path / "absent.mid")
