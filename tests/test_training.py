@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musiclab import parsing, training
-from musiclab.errors import BundleError, OutputError, MusiclabError, ParameterError
+from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
 from musiclab.training import BUNDLE, CHECKPOINT, History, load_bundle, save_bundle, train
 
 
