@@ -28,6 +28,7 @@ from musiclab.progress import progress
 
 ROOT = Path(os.environ.get("MUSICLAB_DATASETS") or Path(__file__).parents[1] / "Datasets")
 MANIFEST = Path(__file__).parents[1] / "Datasets" / "manifest.csv"
+RUN_OF_A_TUNE = 16
 COMPOSERS = ("corelli", "handel", "haydn", "mozart")
 FIELDS = ("dataset", "file", "source", "index", "sha256")
 
@@ -100,17 +101,17 @@ class Split:
 
 
 def split_by_song(songs, seed, fraction=0.1):
-    """Split songs at random; one tune, in whatever key, is never on both sides.
+    """Split songs at random; versions of one tune are never on both sides.
+
+    Songs are versions of one tune when they share a run of RUN_OF_A_TUNE
+    events, in whatever key, octave and rhythm.
 
     fraction: of the songs that are held out, at least one
     Raises DatasetError when there are not two different songs.
     """
     if not 0 < fraction < 1:
         raise ParameterError(f"la fracción de validación es {fraction} y debe estar entre 0 y 1")
-    tunes = defaultdict(list)
-    for song in songs:
-        tunes[song.shape()].append(song)
-    tunes = list(tunes.values())
+    tunes = _tunes(songs)
     if len(tunes) < 2:
         raise DatasetError(
             f"hay {len(tunes)} canción distinta y hacen falta al menos 2, "
@@ -124,6 +125,25 @@ def split_by_song(songs, seed, fraction=0.1):
         held_out += tunes[k]
     taken = {id(song) for song in held_out}
     return Split(tuple(s for s in songs if id(s) not in taken), tuple(held_out))
+
+
+def _tunes(songs):
+    """Return the songs as lists of versions of one tune, in order of appearance."""
+    tune_of = list(range(len(songs)))  # a forest whose roots stand for tunes
+
+    def root(k):
+        while tune_of[k] != k:
+            tune_of[k] = k = tune_of[tune_of[k]]
+        return k
+
+    owners = {}
+    for k, song in enumerate(songs):
+        for run in song.runs(RUN_OF_A_TUNE):
+            tune_of[root(k)] = root(owners.setdefault(run, k))
+    tunes = defaultdict(list)
+    for k, song in enumerate(songs):
+        tunes[root(k)].append(song)
+    return list(tunes.values())
 
 
 def in_all_keys(songs, semitones):

@@ -62,19 +62,21 @@ class Song:
     def duration_s(self):
         return self.duration_ql * 60 / self.tempo_bpm
 
-    def shape(self):
-        """Return what stays the same when the song is transposed or moved in time.
+    def runs(self, length):
+        """Return the runs of so many events, in a form that knows no key, octave or rhythm.
 
-        Two songs of equal shape are one tune, perhaps in another key: they
-        belong on the same side of a split.
+        A set of tuples, one pitch-class set for each event, counted from the
+        run's first bass note. A shorter song is one run. Two songs that share
+        a long run are versions of one tune: they belong on one side of a split.
         """
-        if not self.events:
-            return ()
-        onset, pitch = self.events[0].onset_ql, self.events[0].pitches[0]
-        return tuple(
-            (round(event.onset_ql - onset, 3), tuple(p - pitch for p in event.pitches))
-            for event in self.events
-        )
+        events = self.events
+        return {
+            tuple(
+                tuple(sorted({(pitch - events[k].pitches[0]) % 12 for pitch in event.pitches}))
+                for event in events[k : k + length]
+            )
+            for k in range(max(len(events) - length + 1, min(len(events), 1)))
+        }
 
     def transposed(self, semitones):
         """Return the song so many semitones higher.

@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from hashlib import sha256
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,15 +120,27 @@ def tune(pitches, source=""):
 def test_a_tune_and_its_transposition_stay_together(tunes, seed, fraction):
     songs = [tune(pitches, str(k)) for k, pitches in enumerate(tunes)]
     songs += [song.transposed(5) for song in songs[::2]] + songs[:1]
-    if len({song.shape() for song in songs}) < 2:
+    if len({frozenset(song.runs(16)) for song in songs}) < 2:
         with pytest.raises(DatasetError, match="hay 1 canción distinta"):
             split_by_song(songs, seed, fraction)
         return
     split = split_by_song(songs, seed, fraction)
-    train, held_out = ({song.shape() for song in side} for side in (split.train, split.held_out))
+    train, held_out = (
+        {frozenset(song.runs(16)) for song in side} for side in (split.train, split.held_out)
+    )
     assert train and held_out and not train & held_out
     assert Counter(split.train + split.held_out) == Counter(songs)
     assert split == split_by_song(songs, seed, fraction)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_long_run_in_another_key_and_octave_keeps_songs_together(seed):
+    rng = np.random.default_rng(seed)
+    songs = [tune(rng.integers(40, 80, 30).tolist(), str(k)) for k in range(8)]
+    planted = [pitch + 7 + 12 * (pitch < 60) for pitch in (e.pitches[0] for e in songs[0].events)]
+    version = tune(rng.integers(40, 80, 9).tolist() + planted[5:21], "version")
+    split = split_by_song([*songs, version], seed, 0.4)
+    assert (songs[0] in split.train) == (version in split.train)
 
 
 def test_split_hangs_on_the_seed_and_the_fraction(song):

@@ -31,18 +31,19 @@ def test_durations(song):
 
 
 @given(st.integers(-24, 24), st.integers(0, 24))
-def test_shape_survives_transposition_and_a_later_start(song, interval, thirds):
+def test_runs_survive_transposition_and_a_later_start(song, interval, thirds):
     moved = song.transposed(interval)
     later = tuple(replace(e, onset_ql=e.onset_ql + thirds / 3) for e in moved.events)
-    assert replace(moved, events=later, tempo_bpm=60.0).shape() == song.shape()
+    assert replace(moved, events=later, tempo_bpm=60.0).runs(16) == song.runs(16)
     assert moved.events[-1].pitches == (60 + interval, 64 + interval, 67 + interval)
     assert moved.transposed(-interval) == song
 
 
-def test_shape_tells_tunes_apart(song):
+def test_runs_tell_tunes_apart(song):
     first, *rest = song.events
-    for changed in (replace(first, pitches=(61,)), replace(first, onset_ql=0.25)):
-        assert Song((changed, *rest)).shape() != song.shape()
-    assert Song(()).shape() == ()
+    for changed in (replace(first, pitches=(61,)), replace(first, pitches=(60, 64))):
+        assert Song((changed, *rest)).runs(16) != song.runs(16)
+    assert Song((replace(first, duration_ql=0.25), *rest)).runs(16) == song.runs(16)
+    assert Song(()).runs(16) == set()
     with pytest.raises(ValueError, match="0-127"):
         song.transposed(61)
