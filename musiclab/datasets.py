@@ -106,7 +106,7 @@ def split_by_song(songs, seed, fraction=0.1):
     Songs are versions of one tune when they share a run of RUN_OF_A_TUNE
     events, in whatever key, octave and rhythm.
 
-    fraction: of the songs that are held out, at least one
+    fraction: of the songs that are held out; never more, but at least one tune
     Raises DatasetError when there are not two different songs.
     """
     if not 0 < fraction < 1:
@@ -118,11 +118,12 @@ def split_by_song(songs, seed, fraction=0.1):
             "una para entrenar y otra para validar: añade ficheros a la carpeta"
         )
     order = np.random.default_rng(seed).permutation(len(tunes))
-    held_out, n_held_out = [], max(1, round(fraction * len(songs)))
-    for k in order[:-1]:
-        if len(held_out) >= n_held_out:
-            break
-        held_out += tunes[k]
+    held_out, n_held_out = [], min(max(1, round(fraction * len(songs))), len(songs) - 1)
+    for k in order:
+        # A tune of many versions would leave too few songs to train on.
+        if len(held_out) + len(tunes[k]) <= n_held_out:
+            held_out += tunes[k]
+    held_out = held_out or min(tunes, key=len)
     taken = {id(song) for song in held_out}
     return Split(tuple(s for s in songs if id(s) not in taken), tuple(held_out))
 

@@ -143,6 +143,13 @@ def test_a_long_run_in_another_key_and_octave_keeps_songs_together(seed):
     assert (songs[0] in split.train) == (version in split.train)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tune_of_many_versions_does_not_empty_the_training_side(seed):
+    songs = [tune(range(50, 70)).transposed(k) for k in range(-8, 9)]
+    songs += [tune((60, 60 + k, 61)) for k in range(3)]
+    assert len(split_by_song(songs, seed).held_out) == 2
+
+
 def test_split_hangs_on_the_seed_and_the_fraction(song):
     songs = [tune((60, 60 + k, 61), str(k)) for k in range(20)]
     assert len({split_by_song(songs, seed).held_out for seed in range(5)}) > 1
