@@ -6,11 +6,9 @@ music21's (C4 is middle C, E- is E flat), flats but for C#, F# and G#.
 Each encoding says in `loses` what a song does not get back from it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 
@@ -186,10 +184,6 @@ class Vocabulary:
     def to_tokens(self, ids):
         """Return the list of tokens of an array of ids (n_ids,)."""
         return [self.tokens[k] for k in ids]
-
-    def fingerprint(self):
-        """Return a short hash that differs between vocabularies."""
-        return sha256(json.dumps(self.tokens).encode()).hexdigest()[:12]
 
 
 def token_key(token):

@@ -258,9 +258,8 @@ def _execute(notebook, executed, parameters):
                 kernel_name="python3",
                 language="python",
                 cwd=str(Path(notebook).parent),
-                extra_arguments=[
-                    "--log-level=CRITICAL"
-                ],  # it warns of its transport, and of its end
+                # The kernel would warn of its transport, and of its end.
+                extra_arguments=["--log-level=CRITICAL"],
                 progress_bar={
                     "desc": "Ejecutando",
                     "unit": "celda",

@@ -87,9 +87,8 @@ def new_bundle(vocabulary, encoding, window_length, windows, seed, **config):
 
 def _digest(windows):
     """Return a short hash of (x, y)."""
-    return sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in windows)).hexdigest()[
-        :16
-    ]
+    data = b"".join(np.ascontiguousarray(part).tobytes() for part in windows)
+    return sha256(data).hexdigest()[:16]
 
 
 def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, folder=None,

@@ -92,9 +92,6 @@ def test_ids_are_inverse_to_tokens(tokens):
     assert vocabulary.to_tokens(ids) == tokens and ids.dtype == np.int32
     assert set(ids) == set(range(1, len(vocabulary)))
     assert vocabulary.to_ids(["F#4"]).tolist() == [0] and vocabulary.to_tokens([0]) == [UNKNOWN]
-    other = Vocabulary((UNKNOWN, "G5", *vocabulary.tokens[1:]))
-    assert Vocabulary(vocabulary.tokens).fingerprint() == vocabulary.fingerprint()
-    assert other.fingerprint() != vocabulary.fingerprint()
 
 
 @pytest.mark.parametrize("tokens", [(), ("C4",), ("C4", UNKNOWN), (UNKNOWN, "C4", "C4")])
