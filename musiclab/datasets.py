@@ -7,7 +7,6 @@ and its SHA-256, and a build is checked against it. Any other folder of
 MIDI files in `Datasets/` is a set too, by its name.
 """
 
-import contextlib
 import csv
 import os
 import re
@@ -147,18 +146,32 @@ def _tunes(songs):
     return list(tunes.values())
 
 
-def in_all_keys(songs, semitones):
+def compass(songs):
+    """Return (lowest, highest) MIDI number of all the songs together; (0, 127) without a note."""
+    pitches = {pitch for song in songs for event in song.events for pitch in event.pitches}
+    return (min(pitches), max(pitches)) if pitches else (0, 127)
+
+
+def in_all_keys(songs, semitones, lowest=0, highest=127):
     """Return songs and their transpositions, up to so many semitones up and down.
 
-    A transposition that would leave MIDI's range is left out. For training
-    songs alone: what is held out stays as it is.
+    A transposition that would leave the range from lowest to highest is left
+    out; a song itself always stays. `in_all_keys(songs, 5, *compass(songs))`
+    adds no pitch beyond those of the songs together. For training songs
+    alone: what is held out stays as it is.
     """
     if semitones < 0:
         raise ParameterError(f"TRANSPOSE es {semitones} y debe ser 0 (ninguna) o más")
+    if not 0 <= lowest <= highest <= 127:
+        raise ParameterError(
+            f"el ámbito va de {lowest} a {highest} y debe ir de una altura MIDI a otra no más "
+            "baja, entre 0 y 127"
+        )
     shifted = []
     for song in songs:
+        low, high = compass([song])
         for shift in range(-semitones, semitones + 1):
-            with contextlib.suppress(ValueError):
+            if not shift or (lowest <= low + shift and high + shift <= highest):
                 shifted.append(song.transposed(shift))
     return tuple(shifted)
 

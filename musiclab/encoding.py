@@ -3,21 +3,42 @@
 Conventions: a token is a string, an id an integer; pitch names are
 music21's (C4 is middle C, E- is E flat), flats but for C#, F# and G#.
 
-Each encoding says in `loses` what a song does not get back from it.
+Each encoding says in `loses` what a song does not get back from it. Those
+with times begin a song with START and close it with END; their `decode`
+stops at END, passes over START and what is unknown, and takes any order of
+their tokens, as a network may write them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import cache, partial
+from itertools import takewhile
 
 import numpy as np
 
 from musiclab.errors import ParameterError, ShortSequenceError, VocabularyError
+from musiclab.grid import (
+    DEFAULT_VELOCITY,
+    LOWEST_PITCH,
+    N_VOICES,
+    GridNote,
+    events_of_notes,
+    grid_to_song,
+    notes_on_grid,
+    song_to_voices,
+)
 from musiclab.notes import NoteEvent, Song
 
 PITCH_NAMES = ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")
-LOWEST_PITCH = 12  # below it music21's names clash: E-1 is both 27 and 4
-UNKNOWN = "<unk>"
+UNKNOWN, START, END = "<unk>", "<start>", "<end>"
+HOLD, REST = "_", "rest"
+SPECIALS = (UNKNOWN, START, END, HOLD, REST)
+TICKS = 24  # in a quarter: holds thirty-seconds and triplets of sixteenths
+DYNAMICS = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
 
 
 # Songs and tokens
@@ -28,13 +49,16 @@ class Encoding:
     """A pair of inverse functions and what is lost between them.
 
     encode: Song -> list of tokens
-    decode: (tokens, step_ql) -> tuple of NoteEvents, one every step_ql
+    decode: (tokens, step_ql) -> tuple of NoteEvents; one every step_ql where
+        the tokens have no times, which step_ql does not touch
+    timed: whether the tokens have times
     """
 
     name: str
     encode: Callable
     decode: Callable
     loses: str
+    timed: bool = True
 
 
 def pitch_name(pitch):
@@ -114,6 +138,101 @@ def _decoder(pitches_of):
     return decode
 
 
+# Tokens with times
+
+
+def nearest_dynamic(velocity):
+    """Return the velocity (16, 32, ..., 112, 127) of the nearest of DYNAMICS."""
+    return min(16 * min(max((velocity + 8) // 16, 1), len(DYNAMICS)), 127)
+
+
+def _encode_events(song, velocity_of=None):
+    """Return one token a note, such as C4:1:1/2, or C4:1:1/2:mf with velocities.
+
+    Its fields are the pitch, the duration and the wait until the next token
+    (0 within a chord), in quarter lengths, fractions on a grid of TICKS. Of
+    one onset come first the grace notes (duration 0), then the others, from
+    high to low. rest:1 stands where nothing sounds. The last wait runs to the
+    end of the song.
+    """
+    items, end = [], 0
+    notes = notes_on_grid(song, TICKS, velocity_of)
+    for note in sorted(notes, key=lambda n: (n.start, n.stop > n.start, -n.pitch, n)):
+        if note.start > end:
+            items.append((end, REST, ""))
+        dynamic = f":{DYNAMICS[(note.velocity + 8) // 16 - 1]}" if velocity_of else ""
+        name = f"{pitch_name(note.pitch)}:{_fraction(note.stop - note.start)}"
+        items.append((note.start, name, dynamic))
+        end = max(end, note.stop)
+    starts = [*(start for start, _, _ in items), end]
+    tokens = (
+        f"{name}:{_fraction(starts[k + 1] - start)}{dynamic}"
+        for k, (start, name, dynamic) in enumerate(items)
+    )
+    return [START, *tokens, END]
+
+
+@cache
+def _fraction(ticks):
+    return str(Fraction(ticks, TICKS))
+
+
+def _decode_events(tokens, step_ql=None):
+    notes, now = [], 0
+    for token in _body(tokens):
+        if token != UNKNOWN:
+            pitch, duration, wait, velocity = _read_event(token)
+            if pitch is not None:
+                notes.append(GridNote(now, now + duration, pitch, velocity))
+            now += wait
+    return events_of_notes(notes, TICKS)
+
+
+_TIME = "([0-9]{1,6}(?:/(?:2|3|4|6|8|12|24))?)"
+_EVENT = re.compile(rf"(?:rest|([A-G][#-]?[0-9]):{_TIME}):{_TIME}(?::({'|'.join(DYNAMICS)}))?")
+
+
+@cache
+def _read_event(token):
+    """Return (pitch or None for a rest, duration, wait, velocity) of a token, in ticks."""
+    match = _EVENT.fullmatch(token)
+    if not match:
+        raise VocabularyError(
+            f"«{token}» no es un símbolo con tiempos: se escriben como C4:1:1/2 o rest:1; "
+            "comprueba que la codificación es la misma con la que se escribieron"
+        )
+    name, duration, wait, dynamic = match.groups()
+    velocity = min(16 * (DYNAMICS.index(dynamic) + 1), 127) if dynamic else DEFAULT_VELOCITY
+    pitch = None if name is None else pitch_number(name)
+    return pitch, int(TICKS * Fraction(duration or 0)), int(TICKS * Fraction(wait)), velocity
+
+
+def _encode_grid(song):
+    """Return four tokens a sixteenth, from soprano to bass: a pitch, HOLD or REST."""
+    grid, begins = song_to_voices(song)
+    cells = zip(grid.ravel().tolist(), begins.ravel().tolist(), strict=True)
+    names = (pitch_name(pitch) if new else HOLD if pitch else REST for pitch, new in cells)
+    return [START, *names, END]
+
+
+def _decode_grid(tokens, step_ql=None):
+    # The place of a token says whose it is: an unknown one holds what sounds,
+    # and the voices that a cut leaves out hold until the others end.
+    cells = [HOLD if token == UNKNOWN else token for token in _body(tokens)]
+    cells += [HOLD] * (-len(cells) % N_VOICES)
+    pitches = []
+    for k, token in enumerate(cells):
+        held = pitches[k - N_VOICES] if k >= N_VOICES else 0
+        pitches.append(held if token == HOLD else 0 if token == REST else pitch_number(token))
+    begins = [token not in (HOLD, REST) for token in cells]
+    grid = np.reshape(np.array(pitches, dtype=int), (-1, N_VOICES))
+    return grid_to_song(grid, np.reshape(np.array(begins, dtype=bool), grid.shape)).events
+
+
+def _body(tokens):
+    return [token for token in takewhile(lambda token: token != END, tokens) if token != START]
+
+
 ENCODINGS = {
     encoding.name: encoding
     for encoding in (
@@ -122,12 +241,33 @@ ENCODINGS = {
             _encode_tutorial,
             _decoder(_pitches_of_tutorial),
             "octavas y disposición de los acordes, duraciones, silencios, intensidad y tempo",
+            timed=False,
         ),
         Encoding(
             "pitches",
             _encode_pitches,
             _decoder(_pitches_of_names),
             "duraciones, silencios, intensidad y tempo",
+            timed=False,
+        ),
+        Encoding(
+            "events",
+            _encode_events,
+            _decode_events,
+            "intensidad y tempo; los tiempos se redondean a 1/24 de negra",
+        ),
+        Encoding(
+            "events+velocity",
+            partial(_encode_events, velocity_of=nearest_dynamic),
+            _decode_events,
+            "tempo; los tiempos se redondean a 1/24 de negra y la intensidad, a ocho matices",
+        ),
+        Encoding(
+            "grid",
+            _encode_grid,
+            _decode_grid,
+            "intensidad y tempo, notas de adorno y, donde suenan más de cuatro notas, las de "
+            "dentro; los tiempos se redondean a semicorcheas",
         ),
     )
 }
@@ -136,13 +276,16 @@ ENCODINGS = {
 def get_encoding(name):
     """Return the encoding of that name, or raise ParameterError with those that exist."""
     if name not in ENCODINGS:
-        raise ParameterError(f"no existe la codificación «{name}»: elige {' o '.join(ENCODINGS)}")
+        *others, last = ENCODINGS
+        known = ", ".join(others)
+        raise ParameterError(f"no existe la codificación «{name}»: elige {known} o {last}")
     return ENCODINGS[name]
 
 
 def decode_song(tokens, encoding, step_ql=0.5, **sound):
-    """Return a Song that plays the tokens one every step_ql quarter lengths.
+    """Return a Song that plays the tokens.
 
+    step_ql: quarter lengths that a token lasts where tokens have no times
     sound: the Song's other fields, such as program and tempo_bpm
     """
     return Song(get_encoding(encoding).decode(tokens, step_ql), **sound)
@@ -155,8 +298,9 @@ def decode_song(tokens, encoding, step_ql=0.5, **sound):
 class Vocabulary:
     """The tokens that have an id: token k has id k.
 
-    Id 0 is the unknown symbol; then come the single pitches from low to
-    high, then the chords by their numbers of notes and pitches.
+    Id 0 is the unknown symbol; then come START, END, the hold and the rests,
+    then the notes from low to high and from short to long, then the chords
+    by their numbers of notes and pitches.
     """
 
     tokens: tuple[str, ...]
@@ -172,13 +316,24 @@ class Vocabulary:
     @classmethod
     def fit(cls, sequences):
         """Return the vocabulary of the token sequences of the training songs."""
-        return cls((UNKNOWN, *sorted({t for tokens in sequences for t in tokens}, key=token_key)))
+        found = {token for tokens in sequences for token in tokens} - {UNKNOWN}
+        return cls((UNKNOWN, *sorted(found, key=token_key)))
 
     def __len__(self):
         return len(self.tokens)
 
-    def to_ids(self, tokens):
-        """Return an int32 array (n_tokens,); tokens that it lacks become id 0."""
+    def to_ids(self, tokens, strict=False):
+        """Return an int32 array (n_tokens,); tokens that it lacks become id 0.
+
+        Raises VocabularyError for the first of those if strict.
+        """
+        missing = [token for token in tokens if token not in self._ids] if strict else []
+        if missing:
+            near = get_close_matches(missing[0], self.tokens[1:], n=3) or self.tokens[1:4]
+            raise VocabularyError(
+                f"el vocabulario no tiene «{missing[0]}», que no sale en las canciones de "
+                f"entrenamiento: prueba con {' o '.join(near)}"
+            )
         return np.array([self._ids.get(token, 0) for token in tokens], dtype=np.int32)
 
     def to_tokens(self, ids):
@@ -187,9 +342,17 @@ class Vocabulary:
 
 
 def token_key(token):
-    """Return the sort key of a token: notes by pitch, then chords by size and pitches."""
+    """Return the sort key of a token: specials, rests, notes by pitch and times, chords by size.
+
+    Raises VocabularyError for what is a token of no encoding.
+    """
+    if token in SPECIALS:
+        return 0, [SPECIALS.index(token)]
+    if ":" in token:
+        pitch, *numbers = _read_event(token)
+        return (0, [len(SPECIALS), *numbers]) if pitch is None else (1, [pitch, *numbers])
     names = token.split(".")
-    if token[0].isdigit():
+    if token[:1].isdigit():
         return len(names) + 1, [int(name) for name in names]
     return len(names), [pitch_number(name) for name in names]
 

@@ -2,6 +2,7 @@ import csv
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musiclab import datasets
-from musiclab.datasets import build_dataset, in_all_keys, load_dataset, read_manifest, split_by_song
+from musiclab.datasets import (
+    build_dataset,
+    compass,
+    in_all_keys,
+    load_dataset,
+    read_manifest,
+    split_by_song,
+)
 from musiclab.errors import DatasetError, MusiclabError, ParameterError
 from musiclab.notes import NoteEvent, Song
 from musiclab.parsing import song_to_midi, write_bytes
@@ -143,6 +151,32 @@ def test_a_long_run_in_another_key_and_octave_keeps_songs_together(seed):
     assert (songs[0] in split.train) == (version in split.train)
 
 
+def test_planted_versions_never_lie_on_both_sides():
+    rng = np.random.default_rng(0)
+    songs = [chorale(rng, 24, str(k)) for k in range(10)]
+    versions = {
+        songs[0]: replace(songs[0].transposed(-5), source="transposed"),
+        songs[1]: replace(songs[1].transposed(7 + 12), source="transposed, an octave higher"),
+        songs[2]: replace(songs[2].transposed(-12), source="an octave lower"),
+    }
+    sides = set()
+    for seed in range(60):
+        split = split_by_song([*songs, *versions.values()], seed, 0.3)
+        for song, version in versions.items():
+            assert (song in split.train) == (version in split.train)
+            assert (song in split.held_out) == (version in split.held_out)
+            sides.add((song.source, song in split.train))
+    assert len(sides) == 6  # each pair was seen on either side
+
+
+def chorale(rng, n_events, source):
+    """Return chords and single notes drawn at random."""
+    chords = [
+        sorted(set(rng.integers(48, 80, rng.integers(1, 5)).tolist())) for _ in range(n_events)
+    ]
+    return Song(tuple(NoteEvent(k, 1, tuple(c)) for k, c in enumerate(chords)), source=source)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_tune_of_many_versions_does_not_empty_the_training_side(seed):
     songs = [tune(range(50, 70)).transposed(k) for k in range(-8, 9)]
@@ -169,3 +203,18 @@ def test_all_keys_leave_out_what_leaves_midi(song):
     assert in_all_keys([song], 0) == (song,)
     with pytest.raises(ParameterError, match="TRANSPOSE es -1"):
         in_all_keys([song], -1)
+
+
+def test_all_keys_stay_within_a_range_that_is_given():
+    low, high = tune((60, 64)), tune((65, 70))
+    assert compass([low, high]) == (60, 70) and compass([]) == (0, 127)
+    keys = in_all_keys([low, high], 3, *compass([low, high]))
+    assert keys == (
+        *(low.transposed(k) for k in range(4)),
+        *(high.transposed(-k) for k in (3, 2, 1, 0)),
+    )
+    assert compass(keys) == (60, 70)
+    assert in_all_keys([low], 3, 61, 62) == (low,)  # in range in no key: it stays as it is
+    for ends in ((70, 60), (-1, 60), (60, 128)):
+        with pytest.raises(ParameterError, match=f"va de {ends[0]} a {ends[1]} .*entre 0 y 127"):
+            in_all_keys([low], 3, *ends)

@@ -4,9 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from music21.chord import Chord
 from music21.pitch import Pitch
+from strategies import at_most_four, notes_of, odd_songs, written
 
 from musiclab import encoding
-from musiclab.encoding import UNKNOWN, Vocabulary, decode_song, get_encoding, make_windows
+from musiclab.encoding import (
+    END,
+    HOLD,
+    REST,
+    START,
+    UNKNOWN,
+    Vocabulary,
+    decode_song,
+    get_encoding,
+    make_windows,
+)
 from musiclab.errors import ParameterError, ShortSequenceError, VocabularyError
 from musiclab.notes import NoteEvent, Song
 
@@ -69,8 +80,145 @@ def test_symbols_of_the_tutorial():
     assert (song.program, song.tempo_bpm) == (40, 60.0)
     with pytest.raises(VocabularyError, match=UNKNOWN):
         decode_song([UNKNOWN], "tutorial")
-    with pytest.raises(ParameterError, match=r"«midi».*tutorial o pitches"):
+    with pytest.raises(ParameterError, match=r"«midi».*tutorial, pitches, .* o grid$"):
         get_encoding("midi")
+
+
+# Round trips: what an encoding keeps of any song, in a form that forgets the rest
+
+
+def names_of_events(song):
+    return [{written(pitch) for pitch in event.pitches} for event in song.events]
+
+
+def tutorial_symbols(song):
+    return [
+        written(*event.pitches) if len(event.pitches) == 1 else {p % 12 for p in event.pitches}
+        for event in song.events
+    ]
+
+
+def timed_notes(song):
+    return {(start, stop, written(pitch)) for start, stop, pitch, _ in notes_of(song, 24)}
+
+
+def loud_notes(song):
+    nearest = lambda velocity: min(range(8), key=lambda k: (abs(16 * (k + 1) - velocity), -k))
+    return {
+        (start, stop, written(pitch), nearest(velocity))
+        for start, stop, pitch, velocity in notes_of(song, 24)
+    }
+
+
+def sixteenths(song):
+    notes = notes_of(song, 4)
+    return {(start, stop, written(pitch)) for start, stop, pitch, _ in notes if stop > start}
+
+
+KEPT = {
+    "tutorial": tutorial_symbols,
+    "pitches": names_of_events,
+    "events": timed_notes,
+    "events+velocity": loud_notes,
+    "grid": sixteenths,
+}
+TIMED = [name for name, codec in encoding.ENCODINGS.items() if codec.timed]
+
+
+@pytest.mark.parametrize("name", encoding.ENCODINGS)
+@given(odd_songs())
+def test_what_an_encoding_keeps_survives(name, song):
+    song = at_most_four(song) if name == "grid" else song
+    tokens = get_encoding(name).encode(song)
+    back = decode_song(tokens, name)
+    assert KEPT[name](back) == KEPT[name](song)
+    onsets = [event.onset_ql for event in back.events]
+    assert onsets == sorted(onsets)
+    Vocabulary.fit([tokens])  # each token has its place
+
+
+@pytest.mark.parametrize("name", ["events", "events+velocity"])
+@given(odd_songs())
+def test_events_are_one_token_a_note_and_a_rest(name, song):
+    tokens = get_encoding(name).encode(song)
+    back = get_encoding(name).encode(decode_song(tokens, name))
+    assert tokens[0] == START and tokens[-1] == END
+    assert back == tokens
+    n_rests = sum(token.startswith(REST) for token in tokens)
+    assert n_rests == len(gaps(song))
+    assert len(tokens) == 2 + n_rests + len(KEPT[name](song))
+
+
+def gaps(song):
+    found, end = [], 0
+    for start, stop, *_ in sorted(notes_of(song, 24)):
+        found += [(end, start)] if start > end else []
+        end = max(end, stop)
+    return found
+
+
+def test_tokens_of_events_read_like_the_score():
+    events = [
+        NoteEvent(1, 1, (60, 64)),
+        NoteEvent(1, 0, (58,)),
+        NoteEvent(1.5, 1 / 3, (72,), 64),
+        NoteEvent(3, 2, (0,), 127),
+    ]
+    body = ["rest:1", "B-3:0:0", "E4:1:0", "C4:1:1/2", "C5:1/3:1/2", "rest:1", "C0:2:2"]
+    codec = get_encoding("events")
+    assert codec.encode(Song(tuple(events))) == [START, *body, END]
+    loud = get_encoding("events+velocity").encode(Song(tuple(events)))
+    dynamics = ["", ":mf", ":mf", ":mf", ":mp", "", ":fff"]
+    assert loud[1:-1] == [token + dynamic for token, dynamic in zip(body, dynamics, strict=True)]
+    assert codec.decode(body[:4])[1] == NoteEvent(1, 1, (60, 64))
+    for token in ("C4", "C4:1", "C4:-1:0", "C4:1/0:1", "C4:1/5:1", "C4:1:1:forte", "H4:1:1", ""):
+        with pytest.raises(VocabularyError, match=f"^«{token}» no es un símbolo con tiempos.*;"):
+            codec.decode([token])
+
+
+def test_grid_has_four_tokens_a_sixteenth():
+    events = [NoteEvent(0, 0.5, (48, 55, 64, 72)), NoteEvent(0.75, 0.25, (74,))]
+    tokens = get_encoding("grid").encode(Song(tuple(events)))
+    columns = [["C5", "E4", "G3", "C3"], [HOLD] * 4, [REST] * 4, ["D5", REST, REST, REST]]
+    assert tokens == [START, *(token for column in columns for token in column), END]
+    with pytest.raises(VocabularyError, match="«C4:1:1»"):
+        decode_song(["C4:1:1"], "grid")
+
+
+@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("n_notes", [0, 1])
+def test_songs_of_no_and_of_one_note(name, n_notes):
+    song = Song((NoteEvent(0, 0.25, (60,)),) * n_notes)
+    tokens = get_encoding(name).encode(song)
+    assert tokens[0] == START and tokens[-1] == END
+    assert len(tokens) == 2 + n_notes * (4 if name == "grid" else 1)
+    assert decode_song(tokens, name) == song
+
+
+WRITABLE = {
+    "events": ["rest:1", "C4:0:0", "C4:1:1/2", "G9:1/24:3", "C4:1:0"],
+    "events+velocity": ["rest:1/3", "C4:1:1/2:ppp", "C4:1:0:fff"],
+    "grid": [HOLD, REST, "C4", "G9", "C0"],
+}
+
+
+@pytest.mark.parametrize("name", TIMED)
+@given(st.data())
+def test_whatever_a_network_writes_can_be_played(name, data):
+    tokens = data.draw(st.lists(st.sampled_from([UNKNOWN, START, END, *WRITABLE[name]])))
+    events = decode_song(tokens, name).events
+    assert events == decode_song([START, *tokens, END, "?"], name).events
+    if END in tokens:
+        assert events == decode_song(tokens[: tokens.index(END)], name).events
+    elif name != "grid":
+        n_notes = len({*tokens} - {UNKNOWN, START}) - any(t.startswith(REST) for t in {*tokens})
+        assert len(events) >= min(n_notes, 1)
+
+
+def test_unknown_and_missing_tokens_of_the_grid_hold_what_sounds():
+    tokens = [START, "C5", "E4", HOLD, "C3", UNKNOWN, REST, REST, UNKNOWN, "D5"]
+    voices = [(0, 2, 72), (0, 1, 64), (0, 3, 48), (2, 3, 74)]
+    assert sixteenths(decode_song(tokens, "grid")) == set(voices)
 
 
 # Tokens and ids
@@ -83,6 +231,21 @@ def test_vocabulary_is_in_musical_order():
     chords = Vocabulary.fit([["C4.E4.G4", "D4.F4", "C4.A4", "B4"]])
     assert chords.tokens[1:] == ("B4", "C4.A4", "D4.F4", "C4.E4.G4")
     assert encoding.most_common(songs, 1) == [("A2", 2)]
+    order = [START, END, HOLD, REST, "rest:1/2", "rest:1", "A2", "C4:1/2:1", "C4:1:0", "C4:1:1/2"]
+    order += ["D4:1:1/2:p", "D4:1:1/2:f", "2.5", "C4.E4.G4"]
+    assert Vocabulary.fit([order[::-1], [UNKNOWN]]).tokens == (UNKNOWN, *order)
+    for token in ("", "<x>", "C4:", "H4"):
+        with pytest.raises(VocabularyError, match=f"«{token}»"):
+            encoding.token_key(token)
+
+
+def test_tokens_that_a_vocabulary_lacks_are_named_on_demand():
+    vocabulary = Vocabulary.fit([[START, "C4:1:1", "C4:1:1/2", "D5:2:2", END]])
+    assert vocabulary.to_ids(["C4:1:1", "C9:1:1"]).tolist()[1] == 0
+    assert vocabulary.to_ids(["C4:1:1", END], strict=True).tolist() == [4, 2]
+    for tokens in (["C4:1:1", "C4:1:2"], [UNKNOWN, "C4:1:2"]):
+        with pytest.raises(VocabularyError, match=r"«C4:1:2».* prueba con .*C4:1:1\b"):
+            vocabulary.to_ids(tokens, strict=True)
 
 
 @given(st.lists(st.sampled_from(["C4", "D4", "0.4.7", "E-5"]), min_size=1))

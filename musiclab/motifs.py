@@ -1,0 +1,103 @@
+"""Motifs that a student types as note names, to songs and tokens.
+
+Conventions: octave 4 begins at middle C (C4, Do4 is 60) and is meant where
+no octave stands; durations in quarter lengths, 1 where none stands. A minus
+is a flat, as in music21: B-3 is B flat 3, never octave -3.
+"""
+
+import re
+from fractions import Fraction
+from string import ascii_lowercase, ascii_uppercase
+
+from musiclab.encoding import END, get_encoding
+from musiclab.errors import ParameterError
+from musiclab.grid import LOWEST_PITCH
+from musiclab.notes import NoteEvent, Song
+
+CLASSES = {"do": 0, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
+CLASSES |= dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
+ALTERATIONS = {"#": 1, "♯": 1, "sostenido": 1, "-": -1, "b": -1, "♭": -1, "bemol": -1}
+LONGEST_QL = 64
+
+_PITCH = (
+    f"({'|'.join(CLASSES)})"
+    r"(?:(#+|♯+|b+|♭+|-+)|\s*(sostenido|bemol|becuadro))?"
+    r"(?:\s*([0-9]{1,2}))?"
+)
+_UNNAMED = re.sub(r"\((?!\?)", "(?:", _PITCH)
+_ITEM = re.compile(
+    rf"(?:silencio|rest|r|({_UNNAMED}(?:\s*\+\s*{_UNNAMED})*))"
+    r"(?:\s*:\s*([0-9]{1,4}(?:\.[0-9]{1,4}|/[1-9][0-9]?)?))?"
+    r"(?:[\s,]+|$)"
+)
+_PLAIN = str.maketrans(ascii_uppercase + "íÍ", ascii_lowercase + "ii")  # one letter for one
+
+
+def motif_tokens(text, encoding):
+    """Return the tokens of a motif that a network is to continue.
+
+    encoding: its name. Where songs begin with START so does the motif, and
+        it has no END. See `parse_motif` for the text and the errors.
+    """
+    tokens = get_encoding(encoding).encode(parse_motif(text))
+    return tokens[:-1] if tokens[-1] == END else tokens
+
+
+def parse_motif(text):
+    """Return the Song of note names, such as «Do4 Mi4 Sol4:2» or «C4+E4+G4, r, B-3:1/2».
+
+    Names are Spanish or English, in any case, with # ♯ sostenido, b ♭ -
+    bemol or becuadro, and an octave; + joins the notes of a chord, a colon
+    stands before a duration; r, rest or silencio is a rest (one at the end
+    is lost, as a song ends with its last note). Spaces or commas separate.
+
+    Raises ParameterError when something cannot be read or there is no note.
+    """
+    text = str(text).strip(" ,\n\t")
+    plain, events, onset_ql, position = text.translate(_PLAIN), [], Fraction(0), 0
+    while position < len(text):
+        match = _ITEM.match(plain, position)
+        if not match:
+            raise _unreadable(text[position:])
+        notes, duration = match.groups()
+        duration_ql = _duration(duration or "1")
+        if notes:
+            pitches = {_pitch(name) for name in notes.split("+")}
+            events.append(NoteEvent(float(onset_ql), float(duration_ql), tuple(sorted(pitches))))
+        onset_ql, position = onset_ql + duration_ql, match.end()
+    if not events:
+        raise ParameterError(
+            f"el motivo «{text}» no tiene ninguna nota: escribe al menos una, como en «C4 E4 G4»"
+        )
+    return Song(tuple(events), source="motivo")
+
+
+def _unreadable(rest):
+    what = re.split(r"[\s,]", rest)[0][:30]
+    return ParameterError(
+        f"«{what}» no se entiende como nota: escribe el motivo como «C4 E4 G4», «Do4 Mi4 Sol4», "
+        "«Fa sostenido», «Sib3:1/2» (si bemol, media negra), «C4+E4» (acorde) o «r» (silencio)"
+    )
+
+
+def _duration(text):
+    duration_ql = Fraction(text)
+    if not 0 < duration_ql <= LONGEST_QL:
+        raise ParameterError(
+            f"la duración «{text}» debe ser mayor que 0 y no pasar de {LONGEST_QL} negras: "
+            "1 es una negra, 1/2 una corchea"
+        )
+    return duration_ql
+
+
+def _pitch(name):
+    """Return the MIDI number of a name that `_PITCH` matches."""
+    letter, signs, word, octave = re.fullmatch(_PITCH, name.strip()).groups()
+    signs = signs or [word]
+    alteration = sum(ALTERATIONS.get(sign, 0) for sign in signs)
+    pitch = 12 * (int(octave or 4) + 1) + CLASSES[letter] + alteration
+    if not LOWEST_PITCH <= pitch <= 127:
+        raise ParameterError(
+            f"«{name.strip()}» queda fuera de las alturas de MIDI: elige entre C0 (Do0) y G9 (Sol9)"
+        )
+    return pitch

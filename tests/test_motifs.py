@@ -1,0 +1,97 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musiclab.encoding import ENCODINGS, END, START, decode_song, pitch_name
+from musiclab.errors import ParameterError
+from musiclab.motifs import motif_tokens, parse_motif
+
+SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
+
+
+def notes(text):
+    return [(e.onset_ql, e.duration_ql, e.pitches) for e in parse_motif(text).events]
+
+
+@pytest.mark.parametrize(
+    "text, pitches",
+    [
+        ("C4 E4 G4", [60, 64, 67]),
+        ("Do4, Mi4,Sol4", [60, 64, 67]),
+        ("do re mi fa sol la si", [60, 62, 64, 65, 67, 69, 71]),
+        ("c d e f g a b", [60, 62, 64, 65, 67, 69, 71]),
+        ("Do sostenido  do# C#4 c♯ DO♯4", [61] * 5),
+        ("Sib3 si bemol 3 B-3 Bb3 bb3 B♭3 SI BEMOL 3", [58] * 7),
+        ("E-4 Eb4 Mib mi bemol", [63] * 4),
+        ("Re bemol, Reb r Fa", [61, 61, 65]),
+        ("La bemol Si 5 Sí becuadro", [68, 83, 71]),
+        ("C-1 C## Ebb dobb", [23, 62, 62, 58]),
+        ("b b4 do b", [71, 71, 60, 71]),
+        ("C0\nG9\u00a0A4", [12, 127, 69]),
+    ],
+)
+def test_names_of_notes(text, pitches):
+    assert [event.pitches for event in parse_motif(text).events] == [(p,) for p in pitches]
+
+
+def test_durations_rests_and_chords():
+    motif = "C4:1/2 r:1.5 Sol4 + Mi4+C4:2, silencio rest Do:0.25 r"
+    assert notes(motif) == [(0, 0.5, (60,)), (2, 2, (60, 64, 67)), (6, 0.25, (60,))]
+
+
+@given(st.lists(st.integers(12, 127), min_size=1))
+def test_names_that_the_course_prints_can_be_typed(pitches):
+    for name in (pitch_name, lambda pitch: f"{SPANISH[pitch % 12]}{pitch // 12 - 1}"):
+        events = parse_motif(" ".join(map(name, pitches))).events
+        assert [event.pitches[0] for event in events] == pitches
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("C4 H4 G4", "«H4» no se entiende"),
+        ("Do4Mi4", "«Do4Mi4»"),
+        ("C4 Ut", "«Ut»"),
+        ("Do sostenidos", "«sostenidos»"),
+        ("C4:", "«C4:»"),
+        ("C4:1/0", "«C4:1/0»"),
+        ("C4:-1", "«C4:-1»"),
+        ("C4:2+E4", "«C4:2[+]E4»"),
+        ("C4+", r"«C4\+»"),
+        ("4", "«4»"),
+        ("x" * 5000, "«x{30}»"),
+        (None, "«None»"),
+        ("C4:0", "«0» debe ser mayor que 0"),
+        ("C4:65", "«65» .* no pasar de 64"),
+        ("C10", "«c10» queda fuera"),
+        ("A9", "«a9» queda fuera"),
+        ("Dob0", "«dob0» queda fuera"),
+        ("", "«» no tiene ninguna nota"),
+        (" , ", "no tiene ninguna nota"),
+        ("r silencio:2", "«r silencio:2» no tiene ninguna nota"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(text, what):
+    with pytest.raises(ParameterError, match=what) as error:
+        parse_motif(text)
+    assert "\n" not in str(error.value) and ": " in str(error.value)
+
+
+@given(st.text() | st.text("doremifaslc4bB#-♯♭ ,:+/1.í\n"))
+def test_any_text_is_read_or_refused(text):
+    with contextlib.suppress(ParameterError):
+        assert len(parse_motif(text)) > 0
+
+
+def test_motif_as_tokens():
+    assert motif_tokens("Do4 Re4:2", "events") == [START, "C4:1:1", "D4:2:2"]
+    assert motif_tokens("C4+E4", "pitches") == ["C4.E4"]
+    assert motif_tokens("C5:1/4", "grid") == [START, "C5", "rest", "rest", "rest"]
+    for name in ENCODINGS:
+        tokens = motif_tokens("C4:1/2 D4:1/2 E4:1/2", name)
+        assert END not in tokens
+        assert decode_song(tokens, name).events == parse_motif("C4:1/2 D4:1/2 E4:1/2").events
+    with pytest.raises(ParameterError, match="no existe la codificación «midi»"):
+        motif_tokens("C4", "midi")
