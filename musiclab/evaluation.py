@@ -7,10 +7,13 @@ is exp(NLL).
 """
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
-from musiclab.errors import ShortSequenceError
+from musiclab.errors import ParameterError, ShortSequenceError
+
+# Predictors that every model has to beat
 
 
 class NGram:
@@ -37,7 +40,8 @@ class NGram:
     def __call__(self, ids):
         """Return log probabilities (n_ids, vocab_size)."""
         ids = np.asarray(ids).tolist()
-        return np.log([self._distribution(ids[:t]) for t in range(len(ids))])
+        p = [self._distribution(ids[:t]) for t in range(len(ids))]
+        return np.log(p).reshape(len(ids), self.vocab_size)  # no ids, no rows
 
     def _distribution(self, history):
         p = np.full(self.vocab_size, 1 / self.vocab_size)
@@ -51,25 +55,154 @@ class NGram:
         return p
 
 
-def held_out_nll(predictor, sequences, first=0):
-    """Return the mean NLL of songs, in nats a symbol.
+class Copy:
+    """The baseline that expects to see again what it saw `lag` symbols ago.
+
+    It does so with the share of the training songs' symbols that did, by
+    Laplace's rule of succession (so never 0 nor 1), and leaves the rest to
+    the unigram; so too the first symbols, which have nothing to repeat.
+
+    lag: 1 is the symbol before; in an encoding that takes the voices by
+        turns, the number of voices is the same voice a step before
+    """
+
+    def __init__(self, sequences, vocab_size, lag=1):
+        """Count the ids of int arrays (n_ids,), one a song; vocab_size is 2 or more."""
+        if lag < 1:
+            raise ParameterError(f"lag es {lag} y debe ser al menos 1, el símbolo anterior")
+        self.lag = lag
+        self._unigram = np.exp(NGram(sequences, vocab_size, 1)([0]))[0]
+        repeats = [ids[lag:] == ids[:-lag] for ids in map(np.asarray, sequences)]
+        n_repeats, n = sum(r.sum() for r in repeats), sum(len(r) for r in repeats)
+        self.p_repeat = float((n_repeats + 1) / (n + 2))
+
+    def __call__(self, ids):
+        """Return log probabilities (n_ids, vocab_size)."""
+        p = np.tile(self._unigram, (len(ids), 1))
+        if len(ids) > self.lag:
+            before = np.asarray(ids)[: -self.lag]
+            p[self.lag :] *= ((1 - self.p_repeat) / (1 - self._unigram[before]))[:, None]
+            p[np.arange(self.lag, len(ids)), before] = self.p_repeat
+        return np.log(p)
+
+
+# What a predictor is worth
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a predictor foresaw songs, symbol by symbol.
+
+    nll: mean, in nats a symbol
+    accuracy: the share of symbols that were the likeliest (of equals, the
+        lower id); it says nothing of the others, so never show it alone
+    n_symbols: how many were judged
+    n_notes: how many notes they stand for, None where nobody said
+    """
+
+    nll: float
+    accuracy: float
+    n_symbols: int
+    n_notes: int | None = None
+
+    @property
+    def perplexity(self):
+        """Among how many equally likely symbols the predictor hesitates."""
+        return float(np.exp(self.nll))
+
+    @property
+    def nll_per_note(self):
+        """Nats a note, which encodings share; NaN without n_notes."""
+        return self.nll * self.n_symbols / self.n_notes if self.n_notes else float("nan")
+
+    @property
+    def perplexity_per_note(self):
+        """exp(nll_per_note)."""
+        return float(np.exp(self.nll_per_note))
+
+
+def held_out_score(predictor, sequences, first=0, n_notes=None):
+    """Return the Score of a predictor on songs that it was not trained on.
 
     sequences: int arrays (n_ids,), one a song
     first: judge the symbols from this position on, so that models that need
         so many symbols before them are compared on the same ones
+    n_notes: how many notes the judged symbols stand for, all songs together
 
     Raises ShortSequenceError when no song is longer than `first`.
     """
-    losses = []
-    for ids in sequences:
+    losses, hits = [], []
+    for ids in map(np.asarray, sequences):
         if len(ids) > first:
-            log_probs = predictor(ids)
-            losses.append(-log_probs[np.arange(first, len(ids)), ids[first:]])
+            log_probs, targets = predictor(ids)[first:], ids[first:]
+            losses.append(-log_probs[np.arange(len(targets)), targets])
+            hits.append(log_probs.argmax(axis=1) == targets)
     if not losses:
         raise ShortSequenceError(
             f"ninguna canción de validación pasa de {first} símbolos: baja SEQUENCE_LEN"
         )
-    return float(np.concatenate(losses).mean())
+    losses, hits = np.concatenate(losses), np.concatenate(hits)
+    return Score(float(losses.mean()), float(hits.mean()), len(losses), n_notes)
+
+
+def held_out_nll(predictor, sequences, first=0):
+    """Return the NLL of `held_out_score`, in nats a symbol."""
+    return held_out_score(predictor, sequences, first).nll
+
+
+# What it has copied
+
+
+@dataclass(frozen=True)
+class CopiedRun:
+    """Events in a row that a song shares with another one, and where they stand in both.
+
+    length: in events; 0 where nothing is shared, and then the rest is empty
+    start, onset_ql: of its first event in the song
+    source_index, source: of the other song, and its name
+    source_start, source_onset_ql: of its first event in the other song
+    semitones: how much higher the song has it
+    """
+
+    length: int = 0
+    start: int = 0
+    onset_ql: float = 0.0
+    source_index: int = 0
+    source: str = ""
+    source_start: int = 0
+    source_onset_ql: float = 0.0
+    semitones: int = 0
+
+    def __str__(self):
+        if not self.length:
+            return "no comparte ninguna nota"
+        key = f"a {self.semitones:+d} semitonos" if self.semitones else "en la misma tonalidad"
+        return (
+            f"comparte {self.length} notas o acordes seguidos, desde la negra {self.onset_ql:g}, "
+            f"con «{self.source}», desde la negra {self.source_onset_ql:g}, {key}"
+        )
+
+
+def copied_run(song, songs):
+    """Return the longest CopiedRun of a song in any of the others, in any key.
+
+    Two runs of events are the same when one number of semitones leads from
+    every pitch of the one to that of the other; with a note an octave away
+    they differ. Times do not count: a melody is no less copied for being
+    played to another rhythm. But where voices overlap, times decide which
+    notes are one event and which of them comes first. Of equals, it is the
+    run that ends first in the song.
+    """
+    chords = {}
+    theirs = [_chords_and_steps(other, chords) for other in songs]
+    length, start, k, source_start = _longest_common_run(_chords_and_steps(song, chords), theirs)
+    if not length:
+        return CopiedRun()
+    ours, source = song.events[start], songs[k].events[source_start]
+    return CopiedRun(
+        *(length, start, ours.onset_ql, k, songs[k].source, source_start, source.onset_ql),
+        semitones=ours.pitches[0] - source.pitches[0],
+    )
 
 
 def longest_copied_run(ids, sequences):
@@ -77,14 +210,49 @@ def longest_copied_run(ids, sequences):
 
     ids: the generated song (n_ids,); sequences: the training songs
     """
+    theirs = [_symbols_and_steps(other) for other in sequences]
+    length, _, k, start = _longest_common_run(_symbols_and_steps(ids), theirs)
+    return length, k, start
+
+
+_NO_STEP = 128  # to the first symbol of a song; the bass cannot move so far
+
+
+def _chords_and_steps(song, chords):
+    """Return what a key does not change: each chord from its bass on, and how far the bass moved.
+
+    chords: {intervals: number}, to which new ones are added
+    Returns two int32 arrays (n_events,), numbers and semitones.
+    """
+    bass = np.array([event.pitches[0] for event in song.events])
+    intervals = (tuple(p - event.pitches[0] for p in event.pitches) for event in song.events)
+    return _symbols_and_steps([chords.setdefault(i, len(chords)) for i in intervals], np.diff(bass))
+
+
+def _symbols_and_steps(symbols, steps=0):
+    symbols = np.asarray(symbols, dtype=np.int32)
+    all_steps = np.full(len(symbols), _NO_STEP, dtype=np.int32)
+    all_steps[1:] = steps
+    return symbols, all_steps
+
+
+def _longest_common_run(ours, theirs):
+    """Return (length, start, k, start in song k) of the longest run that one of them shares.
+
+    ours: (symbols, steps), int arrays (n_symbols,); theirs: a list of such pairs
+    """
+    starts = np.cumsum([0, *(len(symbols) for symbols, _ in theirs)])
+    sides = zip(_symbols_and_steps([]), *theirs, strict=True)
+    symbols, steps = (np.concatenate(side) for side in sides)
+    run = np.zeros(len(symbols) + 1, dtype=np.int32)  # run[j + 1]: of the run that ends at j
     best = (0, 0, 0)
-    ids = np.asarray(ids)
-    for k, song in enumerate(sequences):
-        equal = ids[:, None] == np.asarray(song)[None, :]
-        run = np.zeros(len(song) + 1, dtype=int)
-        for row in equal:
-            run[1:] = np.where(row, run[:-1] + 1, 0)
-            end = int(run.argmax())
-            if run[end] > best[0]:
-                best = (int(run[end]), k, end - int(run[end]))
-    return best
+    for t, (symbol, step) in enumerate(zip(*ours, strict=True), start=1):
+        run[1:] = (symbols == symbol) * (1 + run[:-1] * (steps == step))
+        end = int(run.argmax())
+        if run[end] > best[0]:
+            best = (int(run[end]), t, end)
+    length, end, their_end = best
+    if not length:
+        return 0, 0, 0, 0
+    k = int(np.searchsorted(starts, their_end - length, side="right")) - 1
+    return length, end - length, k, their_end - length - int(starts[k])
