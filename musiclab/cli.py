@@ -73,6 +73,74 @@ def store(notebooks):
         click.echo(f"guardado {path.name}")
 
 
+@main.command()
+@click.argument("name", default="tiny", metavar="[CONJUNTO]")
+def prices(name):
+    """Dice qué conserva y qué pierde cada codificación de un conjunto."""
+    from musiclab import datasets
+    from musiclab.prices import price_table
+
+    songs, report = datasets.load_dataset(name)
+    click.echo(f"{report}\n\n{price_table(songs)}")
+
+
+@main.group(cls=_Group)
+def bench():
+    """Mide lo que aprende una red, al lado de sus rivales."""
+
+
+@bench.command("jsb")
+@click.option("--data", required=True, metavar="CARPETA", help="Con las carpetas train y valid.")
+@click.option(
+    "--split", "parts", multiple=True, metavar="NOMBRE",
+    help="Otra carpeta de --data que examinar, como test.",
+)  # fmt: skip
+@click.option("--save", metavar="FICHERO", help="Guarda el modelo (.npz), que escribe corales.")
+@click.option("--results", metavar="FICHERO", help="Guarda la tabla (.csv).")
+@click.option("--without", multiple=True, metavar="IDEA", help="Lo que la red no ha de ver.")
+@click.option("--steps", type=click.IntRange(1), help="Pasos del optimizador.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def bench_jsb(data, parts, save, results, without, steps, seed):
+    """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
+    from musiclab import jsb
+    from musiclab.chorale_model import Settings
+
+    chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
+    settings, chorales = Settings(**chosen), jsb.read_parts(data, parts)
+    for file in filter(None, (save, results)):
+        running.output_folder(Path(file).parent)
+    click.echo(jsb.HEADING)
+    rows, model = jsb.bench(chorales, settings, show=click.echo)
+    if results:
+        click.echo(f"la tabla está en {_short(jsb.write_rows(results, rows))}")
+    if save:
+        click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
+
+
+@main.command()
+@click.argument("model", metavar="MODELO")
+@click.option(
+    "--bars", type=click.IntRange(1, 128), default=16, show_default=True, help="Compases de 4/4."
+)
+@click.option("--temperature", type=float, default=0.8, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--output", default="runs/coral", show_default=True, metavar="CARPETA")
+def chorale(model, bars, temperature, seed, output):
+    """Escribe un coral con un modelo que guardó «musiclab bench jsb --save»."""
+    import numpy as np
+
+    from musiclab import chorales, evaluation, grid, playback
+    from musiclab.chorale_model import ChoraleModel
+
+    net = ChoraleModel.load(model)
+    folder = running.output_folder(output)
+    notes = net.write(bars * chorales.BAR, np.random.default_rng(seed), temperature=temperature)
+    song = grid.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
+    click.echo(f"el coral {evaluation.copied_run(song, net.known_songs())}")
+    for path in playback.save_song(song, folder):
+        click.echo(_short(path))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options):

@@ -1,0 +1,164 @@
+"""The chorale model on a few small chorales: causal, repeatable, and the same after it was saved."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_chorales import random_chorale
+
+from musiclab.chorale_model import IDEAS, ChoraleModel, Corpus, Settings, Windows
+from musiclab.chorales import NOT_YET, ORDER
+from musiclab.errors import BundleError, ParameterError
+
+SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3)
+
+
+@pytest.fixture(scope="module")
+def chorales():
+    return [random_chorale(seed, 30 + seed) for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def valid():
+    return [random_chorale(seed, 20) for seed in (20, 21)]
+
+
+@pytest.fixture(scope="module")
+def trained(chorales, valid):
+    model = ChoraleModel(chorales, SMALL)
+    model.history = model.train(valid)
+    return model
+
+
+def test_training_lowers_the_loss_of_the_chorales_that_it_reads(chorales):
+    model = ChoraleModel(chorales, replace(SMALL, units=16, width=16, steps=60, epoch_steps=30))
+    before = model.score(model.features(chorales))[0].nll
+    history = model.train(chorales)
+    assert len(history) == 2 and history[-1] < before - 0.5
+
+
+def test_the_best_epoch_is_kept(trained, valid):
+    temperature, trained.temperature = trained.temperature, 1.0
+    assert trained.score(trained.features(valid))[0].nll == pytest.approx(min(trained.history))
+    trained.temperature = temperature
+    assert trained.score(trained.features(valid))[0].nll <= min(trained.history) + 1e-6
+
+
+def test_probabilities_do_not_look_ahead(trained, valid):
+    """A logit changes with no later sixteenth, nor with a voice whose turn has not come."""
+    chorale, t = valid[0], 9
+    logits = trained.logits(*trained.features([chorale]))
+    for turn, voice in enumerate(ORDER):
+        other = chorale.copy()
+        other[t, ORDER[turn:]] = 61
+        other[t + 1 :] = 62
+        changed = trained.logits(*trained.features([other]))
+        np.testing.assert_allclose(changed[:t], logits[:t], atol=1e-5)
+        np.testing.assert_allclose(changed[t, : turn + 1], logits[t, : turn + 1], atol=1e-5)
+        later = changed[t, turn + 1 :] - logits[t, turn + 1 :]
+        assert turn == 3 or np.abs(later).max() > 1e-4, voice
+
+
+def test_the_score_is_that_of_the_logits(trained, valid):
+    score, voices = trained.score(trained.features(valid))
+    losses = []
+    for chorale, seen in zip(valid, trained.features(valid), strict=True):
+        logits = trained.logits(seen).astype(float)
+        p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        symbols = np.where(chorale > 0, chorale - trained.corpus.lowest + 1, 0)[:, ORDER]
+        losses.append(-np.log(np.take_along_axis(p, symbols[..., None], axis=-1))[..., 0])
+    losses = np.concatenate(losses)
+    assert score.nll == pytest.approx(losses.mean(), rel=1e-5)
+    assert voices[[*ORDER]] == pytest.approx(losses.mean(axis=0), rel=1e-5)  # high to low
+    assert score.n_symbols == losses.size
+
+
+def test_writing_draws_from_the_probabilities_of_reading(trained):
+    """At temperature 0 each written symbol is the likeliest of those that reading gives."""
+    chorale = trained.write(12, None, temperature=0)
+    logits = trained.logits(*trained.features([chorale]))[..., 1:]  # silence is never written
+    symbols = chorale[:, ORDER] - trained.corpus.lowest
+    best = np.take_along_axis(logits, symbols[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(best, logits.max(axis=-1), atol=1e-4)
+
+
+def test_a_written_chorale_begins_with_its_prompt_and_is_repeatable(trained, valid):
+    one, two = (trained.write(14, np.random.default_rng(1), valid[0][:6]) for _ in range(2))
+    other = trained.write(14, np.random.default_rng(2), valid[0][:6])
+    assert (one[:6] == valid[0][:6]).all() and (one == two).all() and (one != other).any()
+    assert one.shape == (14, 4) and one[6:].min() >= trained.corpus.lowest
+
+
+def test_a_saved_model_is_the_same(trained, valid, tmp_path):
+    path = trained.save(tmp_path / "model.npz")
+    loaded = ChoraleModel.load(path)
+    assert loaded.settings == trained.settings
+    features = trained.features(valid)
+    assert loaded.score(loaded.features(valid))[0] == trained.score(features)[0]
+    assert [*map(str, loaded.known_songs())] == [*map(str, trained.known_songs())]
+
+
+@pytest.mark.parametrize("keep", [0, 100, -100])
+def test_a_damaged_model_is_refused(trained, tmp_path, keep):
+    path = trained.save(tmp_path / "model.npz")
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BundleError, match=r"model\.npz"):
+        ChoraleModel.load(path)
+
+
+def test_a_model_of_a_lesson_is_no_chorale_model(make_bundle, tmp_path):
+    from musiclab.training import save_bundle
+
+    path = save_bundle(tmp_path / "model.npz", make_bundle()[0])
+    with pytest.raises(BundleError, match=r"model\.npz"):
+        ChoraleModel.load(path)
+
+
+def test_two_trainings_with_one_seed_are_one(chorales, valid, trained):
+    again = ChoraleModel(chorales, SMALL)
+    assert again.train(valid) == trained.history
+    other = ChoraleModel(chorales, replace(SMALL, seed=1))
+    assert other.train(valid) != trained.history
+
+
+def test_windows_cover_all_chorales_before_any_comes_again(chorales):
+    windows = Windows(Corpus(chorales, SMALL))
+    turns = [n for step in range(5) for n in windows._turns(step)]
+    assert sorted(turns[:5]) == sorted(turns[5:10]) == [0, 1, 2, 3, 4]
+    inputs, symbols = windows(0)
+    assert symbols.shape == (3, 16, 4) and symbols.max() < windows.corpus.n_symbols
+    assert (inputs["previous"][:, 1:] == symbols[:, :-1])[symbols[:, :-1] != NOT_YET].all()
+
+
+def test_a_chorale_is_not_in_the_memories_that_read_it():
+    """Of two equal chorales each remembers the other; a lone one remembers nobody."""
+    lone = Corpus([random_chorale(1), random_chorale(2)], SMALL).own_features()
+    twins = Corpus([random_chorale(1), random_chorale(1)], SMALL).own_features()
+    assert twins[0].trust[:, 2:].max() > 9 > lone[0].trust[:, 2:].max()
+
+
+def test_transpositions_stay_in_the_compass(chorales):
+    corpus = Corpus(chorales, SMALL)
+    for chorale in corpus.chorales:
+        for shift in corpus.keys(chorale):
+            symbols = np.where(chorale > 0, chorale + corpus.shift(shift), 0)
+            assert symbols.min() >= 0 and symbols.max() < corpus.n_symbols
+    assert any(len(corpus.keys(chorale)) > 3 for chorale in corpus.chorales)
+
+
+def test_every_idea_can_be_left_out(chorales, valid):
+    def loss(*ideas):
+        model = ChoraleModel(chorales[:2], replace(SMALL, steps=2, without=ideas))
+        return model.train(valid[:1])[0]
+
+    assert len({loss(), *(loss(idea) for idea in IDEAS)}) == 1 + len(IDEAS)
+
+
+def test_an_unknown_idea_is_refused():
+    with pytest.raises(ParameterError, match="«suerte»"):
+        Settings(without=("suerte",))
+
+
+def test_a_pitch_that_the_model_lacks_is_refused(trained, valid):
+    with pytest.raises(ParameterError, match="127"):
+        trained.features([np.full_like(valid[0], 127)])

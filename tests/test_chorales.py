@@ -1,0 +1,170 @@
+"""Chorales on a grid: what is read, what is remembered, and that nothing is known too early."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musiclab.chorales import (
+    BEFORE,
+    MEMORIES,
+    N_VOICES,
+    NOT_YET,
+    SOURCES,
+    WITHIN,
+    Guesser,
+    Memory,
+    corpus_memories,
+    features,
+    read_chorales,
+)
+from musiclab.errors import DatasetError
+
+GOOD = "note0,note1,note2,note3\n72,67,64,48\n72,67,0,48\n"
+
+
+def write(folder, text, name="chorale_000.csv"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def random_chorale(seed, length=40):
+    """A chorale that often holds its notes, with some silence, as real ones do."""
+    rng = np.random.default_rng(seed)
+    chorale = np.array([72, 67, 60, 48]) + np.cumsum(
+        rng.choice([-2, -1, 0, 0, 0, 0, 1, 2], (length, N_VOICES)), axis=0
+    )
+    chorale[rng.random(chorale.shape) < 0.03] = 0
+    return chorale
+
+
+def seen_in(chorale, memories=None):
+    memories = memories or corpus_memories([random_chorale(seed) for seed in (101, 102)])
+    return features(chorale, *Guesser(memories).guess(chorale))
+
+
+def test_chorales_are_read_sorted_by_name(tmp_path):
+    write(tmp_path / "train", GOOD.replace("72", "74"), "b.csv")
+    chorales = read_chorales(write(tmp_path / "train", GOOD, "a.csv"))
+    assert [chorale[0, 0] for chorale in chorales] == [72, 74]
+    assert chorales[0].tolist() == [[72, 67, 64, 48], [72, 67, 0, 48]]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (GOOD + "72,67,64\n", "línea 4"),
+        (GOOD + "72,67,64,48,40\n", "línea 4"),
+        (GOOD + "72,67,do,48\n", "do"),
+        (GOOD + "72,67,-1,48\n", "-1"),
+        (GOOD + "72,67,6.5,48\n", "6.5"),
+        (GOOD + "72,67,²,48\n", "línea 4"),
+        (GOOD + "72,67,128,48\n", "128"),
+        (GOOD + "\n72,67,64,48\n", "línea 4"),
+        ("note0,note1,note2,note3\n", "ninguna semicorchea"),
+        ("", "ninguna semicorchea"),
+        (b"\xff\xfe\x00garbage", "no se puede leer"),
+        (GOOD + "1" * 5000 + ",1,1,1\n", "línea 4"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_sentence(tmp_path, text, part):
+    folder = write(tmp_path / "train", text)
+    with pytest.raises(DatasetError) as caught:
+        read_chorales(folder)
+    assert "chorale_000.csv" in str(caught.value) and part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_chorales_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="ningún fichero"):
+        read_chorales(tmp_path)
+
+
+@given(st.integers(0, 10**6), st.integers(-12, 12))
+def test_a_memory_recognises_what_it_heard_in_another_key(seed, semitones):
+    chorale = random_chorale(seed)
+    chorale[chorale == 0] = 60  # silence has no key
+    memory = Memory(*MEMORIES["all"])
+    memory.add(chorale)
+    higher = chorale + semitones
+    trust, chord = memory.guess(higher, memory.shapes(higher), 35)
+    assert trust > 0 and chord.tolist() == higher[35].tolist()
+
+
+def test_a_memory_forgets_what_is_taken_out():
+    chorale = random_chorale(3)
+    memory = Memory(*MEMORIES["all"])
+    memory.add(chorale)
+    memory.add(chorale, -1)
+    trust, chord = memory.guess(chorale, memory.shapes(chorale), 35)
+    assert trust == 0 and chord.tolist() == chorale[34].tolist()
+
+
+def test_a_chorale_that_repeats_itself_is_foretold():
+    chorale = np.concatenate([random_chorale(4)] * 2)
+    trust, guess = Guesser(corpus_memories([])).guess(chorale)
+    own = SOURCES.index(("piece", "all"))
+    assert trust[75, own] > trust[20, own]
+    assert (guess[50:, :, own] == chorale[50:]).all()
+
+
+def test_guesses_one_by_one_are_those_of_the_whole():
+    chorale, memories = random_chorale(5), corpus_memories([random_chorale(6)])
+    trust, guess = Guesser(memories).guess(chorale)
+    guesser = Guesser(memories)
+    steps = [guesser.guess(chorale[: t + 1], t) for t in range(len(chorale))]
+    assert (np.concatenate([step[0] for step in steps]) == trust).all()
+    assert (np.concatenate([step[1] for step in steps]) == guess).all()
+
+
+@given(st.integers(0, 10**6), st.integers(0, 39), st.integers(0, N_VOICES - 1))
+def test_nothing_is_known_of_a_symbol_before_its_turn(seed, t, voice):
+    chorale = random_chorale(seed)
+    other = chorale.copy()
+    other[t, voice:] = 80 - other[t, voice:] // 2
+    other[t + 1 :] = random_chorale(seed + 1)[t + 1 :]
+    one, two = seen_in(chorale), seen_in(other)
+    for name in ("previous", "before", "trust", "guess"):
+        assert (getattr(one, name)[: t + 1] == getattr(two, name)[: t + 1]).all(), name
+    for name in ("chosen", "within"):
+        assert (getattr(one, name)[t, : voice + 1] == getattr(two, name)[t, : voice + 1]).all()
+        assert (getattr(one, name)[:t] == getattr(two, name)[:t]).all()
+
+
+@given(st.integers(0, 10**6), st.integers(-5, 5))
+def test_classes_do_not_depend_on_the_key(seed, semitones):
+    chorale = random_chorale(seed)
+    higher = np.where(chorale > 0, chorale + semitones, 0)
+    one, two = seen_in(chorale), seen_in(higher)
+    voiced = (chorale > 0).all()
+    if voiced:  # a memory counts silence as a very low note
+        for name in ("before", "within", "trust"):
+            assert (getattr(one, name) == getattr(two, name)).all(), name
+    moved = one.window(0, len(chorale), semitones)
+    assert (moved.target == higher).all() and (moved.previous == two.previous).all()
+
+
+def test_classes_fit_their_one_hot_vectors():
+    seen = seen_in(random_chorale(8, 120))
+    for classes, columns in ((seen.before, BEFORE), (seen.within, WITHIN)):
+        assert classes.shape[-1] == len(columns)
+        assert (classes < [size for _, size in columns]).all() and (classes >= NOT_YET).all()
+
+
+def test_a_window_past_the_end_is_marked():
+    window = seen_in(random_chorale(9)).window(30, 16, 1)
+    assert (window.target[10:] == NOT_YET).all() and (window.target[:10] != NOT_YET).all()
+    assert window.within.shape == (16, N_VOICES, len(WITHIN))
+
+
+def test_an_idea_left_out_leaves_no_trace():
+    chorale = np.concatenate([random_chorale(10)] * 2)
+    other = chorale.copy()
+    other[:40] = random_chorale(11)
+    ideas = ("piece", "corpus")
+    trust = seen_in(chorale).without(ideas).trust
+    assert seen_in(chorale).trust.any() and not trust.any()
+    columns = [idea in ideas for idea, _ in WITHIN]
+    assert (seen_in(chorale).without(ideas).within[..., columns] == NOT_YET).all()
+    assert (seen_in(chorale).without(["chosen"]).chosen == NOT_YET).all()
