@@ -232,6 +232,17 @@ class Corpus:
         """Return what turns pitches, so many semitones higher, into symbols."""
         return semitones - self.lowest + 1
 
+    def check(self, chorales):
+        """Raise ParameterError for a pitch that no transposition of the corpus reaches."""
+        lowest, highest = self.lowest, self.lowest + self.n_symbols - 2
+        for chorale in chorales:
+            outside = chorale[(chorale > 0) & ((chorale < lowest) | (chorale > highest))]
+            if len(outside):
+                raise ParameterError(
+                    f"hay una altura {outside[0]} y el modelo conoce de la {lowest} a la "
+                    f"{highest}: transporta el coral o entrena con más margen"
+                )
+
     def own_features(self):
         """Return the Features of each chorale, with what the memories know of the others."""
         found = []
@@ -385,14 +396,7 @@ class ChoraleModel:
 
         Raises ParameterError for a pitch that no transposition of theirs reaches.
         """
-        lowest, highest = self.corpus.lowest, self.corpus.lowest + self.corpus.n_symbols - 2
-        for chorale in chorales:
-            outside = chorale[(chorale > 0) & ((chorale < lowest) | (chorale > highest))]
-            if len(outside):
-                raise ParameterError(
-                    f"hay una altura {outside[0]} y el modelo conoce de la {lowest} a la "
-                    f"{highest}: transporta el coral o entrena con más margen"
-                )
+        self.corpus.check(chorales)
         return [self.corpus.features(chorale[:, ORDER]) for chorale in chorales]
 
     def logits(self, seen):

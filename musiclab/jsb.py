@@ -28,7 +28,7 @@ N_GRAM = 6
 class Row:
     """One line of the table: NLL in nats and accuracy over every sixteenth of every voice.
 
-    soprano to bass: the NLL of each voice, NaN where it was not taken apart
+    soprano to bass: the NLL of each voice
     seconds: to build and train, the same for all parts
     """
 
@@ -82,6 +82,8 @@ def bench(parts, settings, show=lambda row: None):
     model = ChoraleModel(parts[LEARN], settings)
     built_s = time.perf_counter() - start
     judged = {name: chorales for name, chorales in parts.items() if name != LEARN}
+    for chorales in judged.values():
+        model.corpus.check(chorales)
     for row in chain(
         _baselines(model.corpus, judged), _trained(model, parts[CHOOSE], judged, built_s)
     ):
@@ -107,8 +109,21 @@ def _baselines(corpus, judged):
         seconds = time.perf_counter() - start
         for part, chorales in judged.items():
             sequences = [_ids(chorale[:, ORDER], corpus) for chorale in chorales]
-            score = held_out_score(predictor, sequences)
-            yield Row(name, part, score.nll, score.accuracy, *[float("nan")] * N_VOICES, seconds)
+            score, voices = _judge(predictor, sequences)
+            yield Row(name, part, score.nll, score.accuracy, *voices, seconds)
+
+
+def _judge(predictor, sequences):
+    """Return the Score of flat sequences, and the NLL of each voice, high to low."""
+    losses = []
+
+    def listening(ids):
+        log_probs = predictor(ids)
+        losses.append(-log_probs[np.arange(len(ids)), ids].reshape(-1, N_VOICES))
+        return log_probs
+
+    score = held_out_score(listening, sequences)
+    return score, np.concatenate(losses).mean(axis=0)[np.argsort(ORDER)].tolist()
 
 
 def _ids(chorale, corpus, semitones=0):

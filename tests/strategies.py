@@ -1,8 +1,9 @@
-"""Odd songs, as hypothesis strategies, and the notes of a song as a test sees them."""
+"""Odd songs, as hypothesis strategies, the notes of a song as a test sees them, and chorales."""
 
 from fractions import Fraction
 from math import floor
 
+import numpy as np
 from hypothesis import strategies as st
 
 from musiclab.notes import NoteEvent, Song
@@ -55,3 +56,13 @@ def at_most_four(song):
                 kept.append(one)
                 sounding |= {step: sounding.get(step, 0) + 1 for step in range(start, stop)}
     return Song(tuple(kept))
+
+
+def random_chorale(seed, length=40):
+    """A chorale that often holds its notes, with some silence, as real ones do."""
+    rng = np.random.default_rng(seed)
+    chorale = np.array([72, 67, 60, 48]) + np.cumsum(
+        rng.choice([-2, -1, 0, 0, 0, 0, 1, 2], (length, 4)), axis=0
+    )
+    chorale[rng.random(chorale.shape) < 0.03] = 0
+    return chorale

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_chorales import random_chorale
+from strategies import random_chorale
 
 from musiclab.chorale_model import IDEAS, ChoraleModel, Corpus, Settings, Windows
 from musiclab.chorales import NOT_YET, ORDER

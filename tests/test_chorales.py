@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import random_chorale
 
 from musiclab.chorales import (
     BEFORE,
@@ -27,16 +28,6 @@ def write(folder, text, name="chorale_000.csv"):
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
-
-
-def random_chorale(seed, length=40):
-    """A chorale that often holds its notes, with some silence, as real ones do."""
-    rng = np.random.default_rng(seed)
-    chorale = np.array([72, 67, 60, 48]) + np.cumsum(
-        rng.choice([-2, -1, 0, 0, 0, 0, 1, 2], (length, N_VOICES)), axis=0
-    )
-    chorale[rng.random(chorale.shape) < 0.03] = 0
-    return chorale
 
 
 def seen_in(chorale, memories=None):
