@@ -123,9 +123,10 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
     "--bars", type=click.IntRange(1, 128), default=16, show_default=True, help="Compases de 4/4."
 )
 @click.option("--temperature", type=float, default=0.8, show_default=True)
+@click.option("--top-p", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--output", default="runs/coral", show_default=True, metavar="CARPETA")
-def chorale(model, bars, temperature, seed, output):
+def chorale(model, bars, temperature, top_p, seed, output):
     """Escribe un coral con un modelo que guardó «musiclab bench jsb --save»."""
     import numpy as np
 
@@ -134,7 +135,8 @@ def chorale(model, bars, temperature, seed, output):
 
     net = ChoraleModel.load(model)
     folder = running.output_folder(output)
-    notes = net.write(bars * chorales.BAR, np.random.default_rng(seed), temperature=temperature)
+    rng, sampling = np.random.default_rng(seed), {"temperature": temperature, "top_p": top_p}
+    notes = net.write(bars * chorales.BAR, rng, **sampling)
     song = grid.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
     click.echo(f"el coral {evaluation.copied_run(song, net.known_songs())}")
     for path in playback.save_song(song, folder):

@@ -126,7 +126,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
         if patience and epoch - history.best_epoch >= patience:
             break
         order = np.random.default_rng([bundle.seed, epoch]).permutation(len(x))
-        _seed_dropout(model, bundle.seed, epoch)
+        _seed_layers(model, bundle.seed, epoch)
         logs = model.fit(
             x[order], y[order], validation_data=held_out, batch_size=batch_size, shuffle=False,
             initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=list(callbacks),
@@ -144,13 +144,14 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     return history
 
 
-def _seed_dropout(model, seed, epoch):
-    """Derive every dropout mask of an epoch from the seed and the epoch alone."""
+def _seed_layers(model, seed, epoch):
+    """Derive every dropout mask and noise of an epoch from the seed and the epoch alone."""
     for k, layer in enumerate(model.layers):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            state = np.random.SeedSequence([seed, epoch, k]).generate_state(2)
-            generator.state.assign(state)
+        # By name, for a layer may hold others: dropout within attention, say.
+        states = (v for v in layer.variables if v.name == "seed_generator_state")
+        for j, state in enumerate(states):
+            # The first is the same as of (seed, epoch, k): zeros at the end change nothing.
+            state.assign(np.random.SeedSequence([seed, epoch, k, j]).generate_state(2))
 
 
 # Files
@@ -169,7 +170,7 @@ def load_bundle(path, vocabulary=None):
     Raises BundleError when the file is missing, damaged, of another format
     or of another vocabulary.
     """
-    meta, weights = _read(path)
+    meta, weights = read_archive(path, FORMAT)
     if vocabulary is not None and meta["vocabulary"] != list(vocabulary.tokens):
         raise BundleError(
             f"«{path}» se entrenó con otro vocabulario ({len(meta['vocabulary'])} símbolos, y "
@@ -182,34 +183,46 @@ def load_bundle(path, vocabulary=None):
         model.set_weights(weights)
         return Bundle(model, own, **{key: meta[key] for key in _META})
     except (KeyError, TypeError, ValueError, MusiclabError) as error:
-        raise BundleError(_damaged(path)) from error
+        raise BundleError(damaged(path)) from error
 
 
 _META = ("config", "encoding", "window_length", "data_hash", "seed", "versions")
 
 
-def _damaged(path):
+def damaged(path):
+    """Return the sentence about a file that does not hold what it should."""
     return f"«{path}» está dañado o no es un modelo de musiclab: bórralo y entrena de nuevo"
 
 
 def _write(path, bundle, arrays, **more):
     meta = {key: getattr(bundle, key) for key in _META}
-    meta |= {"format": FORMAT, "vocabulary": list(bundle.vocabulary.tokens), **more}
+    meta |= {"vocabulary": list(bundle.vocabulary.tokens), **more}
+    return write_archive(path, FORMAT, meta, arrays)
+
+
+def write_archive(path, form, meta, arrays):
+    """Write what JSON can hold and numpy arrays into one file, whole or not at all.
+
+    form: the name of the file's format, which `read_archive` asks for
+    """
     file = io.BytesIO()
-    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    text = np.frombuffer(json.dumps({"format": form, **meta}).encode(), dtype=np.uint8)
     np.savez(file, meta=text, **{f"array_{k:03d}": np.asarray(a) for k, a in enumerate(arrays)})
     return write_bytes(path, file.getvalue())
 
 
-def _read(path):
-    """Return (meta, arrays) of a bundle or checkpoint."""
+def read_archive(path, form):
+    """Return the (meta, arrays) of a file that `write_archive` wrote; no code in it is run.
+
+    Raises BundleError when it is missing, damaged or of another format.
+    """
     if not Path(path).is_file():
         raise BundleError(f"no existe el modelo «{path}»: entrena uno primero")
     try:
         with np.load(path, allow_pickle=False) as archive:
             meta = json.loads(archive["meta"].tobytes())
             arrays = [archive[name] for name in sorted(archive.files) if name != "meta"]
-        if meta["format"] != FORMAT:
+        if meta["format"] != form:
             raise ValueError(meta["format"])
     except (
         OSError,
@@ -220,7 +233,7 @@ def _read(path):
         RuntimeError,
         zipfile.BadZipFile,
     ) as error:
-        raise BundleError(_damaged(path)) from error
+        raise BundleError(damaged(path)) from error
     return meta, arrays
 
 
@@ -232,14 +245,14 @@ def _save_checkpoint(path, bundle, history, settings):
 
 def _resume(path, bundle, settings):
     """Put a checkpoint's weights and optimiser state into the model; return its History."""
-    meta, values = _read(path)
+    meta, values = read_archive(path, FORMAT)
     same = ("config", "encoding", "window_length", "data_hash", "seed")
     mine = {key: json.loads(json.dumps(getattr(bundle, key))) for key in same}
     other = [key for key in same if meta.get(key) != mine[key]]
     if meta["vocabulary"] != list(bundle.vocabulary.tokens):
         other.append("vocabulary")
     if not {"settings", "history"} <= set(meta):
-        raise BundleError(_damaged(path))
+        raise BundleError(damaged(path))
     other += [key for key, value in settings.items() if meta["settings"].get(key) != value]
     if other:
         raise BundleError(
@@ -255,4 +268,4 @@ def _resume(path, bundle, settings):
             variable.assign(value)
         return History(**meta["history"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(_damaged(path)) from error
+        raise BundleError(damaged(path)) from error

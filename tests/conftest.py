@@ -62,7 +62,7 @@ def make_bundle(sequences):
 
     def make(tokens="C4 D4 E4 G4", seed=1, length=4, encoding="tutorial", data=None, **config):
         small = {"cell": "gru", "units": (3, 2), "inputs": "embedding", "embedding_dim": 2}
-        windows = make_windows(data or sequences, length)
+        windows = make_windows(data or sequences, length, config.get("every_step", False))
         vocabulary = Vocabulary((UNKNOWN, *tokens.split()))
         bundle = new_bundle(vocabulary, encoding, length, windows, seed, **small | config)
         compile_model(bundle.model, learning_rate=0.02)

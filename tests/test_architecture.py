@@ -9,10 +9,14 @@ import musiclab
 
 PACKAGE = Path(musiclab.__file__).parent
 ORDER = (
-    *("errors", "notes", "progress", "parsing", "datasets", "encoding", "backend", "models"),
-    *("training", "generation", "evaluation", "playback", "plotting", "running", "cli"),
+    *("errors", "notes", "progress", "parsing", "datasets", "grid", "encoding", "motifs", "prices"),
+    *("chorales", "backend", "models", "training", "generation", "measures", "evaluation"),
+    *("chorale_model", "jsb", "playback", "plotting", "running", "cli"),
 )
-LIGHT = ("parsing", "playback", "running", "cli", "datasets", "encoding", "evaluation", "plotting")
+LIGHT = (
+    *("parsing", "playback", "running", "cli", "datasets", "encoding", "evaluation", "plotting"),
+    *("motifs", "prices", "chorales", "measures"),
+)
 HOMES = {
     "parsing": {"music21", "mido"},
     "datasets": {"music21"},

@@ -7,6 +7,7 @@ import pytest
 
 from musiclab import parsing, training
 from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
+from musiclab.models import choose_noise
 from musiclab.training import BUNDLE, CHECKPOINT, History, load_bundle, save_bundle, train
 
 
@@ -33,11 +34,22 @@ def trained(trained_once, tmp_path):
 # Training
 
 
-def test_two_and_two_epochs_are_four(make_bundle, tmp_path):
-    straight, windows = make_bundle(dropout=0.5)
+TRANSFORMER = {"cell": "transformer", "units": (4, 4), "n_heads": 2, "max_distance": 3}
+FAMILIES = {
+    "recurrent": {},
+    "transformer": {**TRANSFORMER, "every_step": True},
+    "plain noise": {"noise": "plain", "bidirectional": True},
+    "vae": {"noise": "vae", "every_step": True},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_and_two_epochs_are_four(make_bundle, tmp_path, family):
+    config = {"dropout": 0.5, **FAMILIES[family]}
+    straight, windows = make_bundle(**config)
     whole = train(straight, windows, windows, epochs=4)
     for epochs in (2, 4, 3):  # and what is finished is trained no more
-        again, _ = make_bundle(dropout=0.5)
+        again, _ = make_bundle(**config)
         resumed = {"folder": tmp_path, "load_previous": True}
         parts = train(again, windows, windows, epochs=epochs, **resumed)
         assert parts.n_epochs == max(epochs, 4 if epochs == 3 else 0)
@@ -46,20 +58,37 @@ def test_two_and_two_epochs_are_four(make_bundle, tmp_path):
     assert_same_weights(load_bundle(tmp_path / BUNDLE), straight)
 
 
-def test_epochs_differ_in_order_and_dropout(make_bundle, monkeypatch):
-    bundle, (x, y) = make_bundle(dropout=0.5)
+def generator_states(model):
+    """Return the state of each source of random numbers in a model, by its path."""
+    states = [v for v in model.variables if v.name == "seed_generator_state"]
+    return {state.path: tuple(state.numpy().tolist()) for state in states}
+
+
+@pytest.mark.parametrize("family", ["recurrent", "transformer", "vae"])
+def test_epochs_differ_in_order_and_in_all_that_is_random(make_bundle, monkeypatch, family):
+    bundle, (x, y) = make_bundle(dropout=0.5, **FAMILIES[family])
     orders, states, fit = [], [], bundle.model.fit
 
     def spy(x, y, **options):
         orders.append(x.tolist())
-        drops = [layer for layer in bundle.model.layers if layer.name.startswith("dropout")]
-        states.extend(tuple(layer.seed_generator.state.numpy()) for layer in drops)
+        states.extend(generator_states(bundle.model).values())
         return fit(x, y, **options)
 
     monkeypatch.setattr(bundle.model, "fit", spy)
     train(bundle, (x, y), (x, y), epochs=2)
     assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]) == sorted(x.tolist())
-    assert len(states) == len(set(states)) == 4
+    assert len(states) == len(set(states)) >= 4
+
+
+def test_masks_of_an_epoch_are_those_of_stored_outputs(make_bundle):
+    """Notebooks and checkpoints rest on them: (seed, epoch, place of the layer)."""
+    model = make_bundle(dropout=0.5)[0].model
+    training._seed_layers(model, seed=3, epoch=2)
+    drops = {k: layer for k, layer in enumerate(model.layers) if layer.name.startswith("dropout")}
+    assert list(drops) == [3, 5]
+    for k, layer in drops.items():
+        expected = np.random.SeedSequence([3, 2, k]).generate_state(2)
+        np.testing.assert_array_equal(layer.seed_generator.state, expected)
 
 
 def test_fresh_processes_train_the_same_weights(in_fresh_process, tmp_path):
@@ -176,6 +205,16 @@ def test_bundle_survives_its_file(trained):
     assert json.loads(json.dumps(bundle.config)) == loaded.config
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bundle_of_each_family_survives_its_file(make_bundle, tmp_path, family):
+    bundle, (x, _) = make_bundle(**FAMILIES[family])
+    if "noise" in bundle.config:
+        choose_noise(bundle.model, np.arange(8))
+    loaded = load_bundle(save_bundle(tmp_path / BUNDLE, bundle))
+    assert loaded.config == json.loads(json.dumps(bundle.config))
+    np.testing.assert_array_equal(loaded.model(x), bundle.model(x))
+
+
 class Trap:
     def __reduce__(self):
         return os.mkdir, ("trap",)
@@ -195,7 +234,10 @@ def test_bundle_of_other_contents_is_refused(trained):
     path = trained[2] / BUNDLE
     arrays = dict(np.load(path))
     meta = json.loads(arrays["meta"].tobytes())
-    configs = [{"cell": "rnn"}, {"units": [4]}, {"trap": 1}]
+    transformer = {"cell": "transformer", "units": [4, 4]}
+    configs = [{"cell": "rnn"}, {"units": [4]}, {"trap": 1}, {"noise": "plain", "noise_dim": "8"}]
+    configs += [{"noise": ["vae"]}, transformer | {"n_heads": 1.5}, transformer | {"n_heads": None}]
+    configs += [transformer | {"max_distance": 2.5}, transformer]
     wrong = [{"format": "musiclab-bundle-0"}, {"vocabulary": ["C4"]}]
     for new in ({}, *(meta | w for w in wrong), *(meta | {"config": c} for c in configs)):
         np.savez(path, **arrays | {"meta": np.frombuffer(json.dumps(new).encode(), np.uint8)})

@@ -1,0 +1,82 @@
+"""What each idea of the chorale model bought: the model without it, all else equal.
+
+Trains the model of `musiclab bench jsb`, shorter, with all ideas and
+without each of them, one process a core. Prints validation NLL and
+accuracy, and writes them to benchmarks/results/jsb_ideas.csv.
+
+    .venv/bin/python benchmarks/jsb_ideas.py --data DIR
+"""
+
+import argparse
+import csv
+import os
+import time
+from pathlib import Path
+
+import joblib
+
+from musiclab import jsb
+from musiclab.errors import MusiclabError
+
+RESULTS = Path(__file__).parent / "results"
+FIELDS = ("without", "what", "nll", "difference", "accuracy", "seconds")
+
+
+def main():
+    options = _options()
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"  # the workers inherit it
+    try:
+        parts = jsb.read_parts(options.data)
+    except MusiclabError as error:
+        raise SystemExit(f"Error: {error}") from error
+    jobs = joblib.Parallel(n_jobs=-1, return_as="generator")(
+        joblib.delayed(_train)(parts, idea, options.steps) for idea in _ideas()
+    )
+    print(f"{'sin':<46}{'NLL':>8}{'empeora':>9}{'exactitud':>11}{'segundos':>10}")
+    rows = []
+    for idea, what, score, seconds in jobs:
+        worse = score.nll - rows[0]["nll"] if rows else 0.0
+        rows.append(
+            dict(zip(FIELDS, (idea, what, score.nll, worse, score.accuracy, seconds), strict=True))
+        )
+        print(f"{what:<46}{score.nll:>8.4f}{worse:>+9.4f}{score.accuracy:>11.4f}{seconds:>10.0f}")
+    _write(rows, options.output)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder with train and valid")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--output", type=Path, default=RESULTS / "jsb_ideas.csv")
+    return parser.parse_args()
+
+
+def _ideas():
+    from musiclab.chorale_model import IDEAS
+
+    return ["", *IDEAS]
+
+
+def _train(parts, idea, steps):
+    """Return (idea, what it is, Score on the validation part, seconds)."""
+    from musiclab.chorale_model import IDEAS, ChoraleModel, Settings
+
+    start = time.perf_counter()
+    settings = Settings(steps=steps, without=(idea,) if idea else ())
+    model = ChoraleModel(parts[jsb.LEARN], settings)
+    model.train(parts[jsb.CHOOSE])
+    score, _ = model.score(model.features(parts[jsb.CHOOSE]))
+    return idea, IDEAS.get(idea, "nada: todas las ideas"), score, time.perf_counter() - start
+
+
+def _write(rows, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+if __name__ == "__main__":
+    main()
