@@ -4,10 +4,10 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
 UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
 
-.PHONY: help env lab run test data store lock clean
+.PHONY: help env lab run test data bench-learning bench-jsb store lock clean
 
 help: ## muestra esta ayuda
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 env: ## prepara el entorno en .venv (los demás lo hacen solos)
 	@$(PYTHON) scripts/make_env.py
@@ -23,6 +23,13 @@ test: env ## pasa las pruebas: make test TESTS=tests/test_notes.py
 
 data: env ## construye los conjuntos de datos: make data DATASETS=bach
 	$(BIN)/musiclab data $(DATASETS)
+
+bench-learning: env ## mide qué aprende cada red, y si escucha su ruido: unos 25 minutos
+	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/noise.py
+
+bench-jsb: env ## la tabla de los corales JSB: make bench-jsb DATA=carpeta
+	$(BIN)/musiclab bench jsb --data "$(DATA)" --results benchmarks/results/jsb.csv --save runs/jsb/model.npz
 
 store: env ## ejecuta los cuadernos y guarda sus salidas
 	$(BIN)/musiclab store

@@ -24,7 +24,8 @@ FIELDS = ("without", "what", "nll", "difference", "accuracy", "seconds")
 
 def main():
     options = _options()
-    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"  # the workers inherit it
+    # The workers inherit these.
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "MUSICLAB_PROGRESS": "off"}
     try:
         parts = jsb.read_parts(options.data)
     except MusiclabError as error:

@@ -1,7 +1,10 @@
 """What each model learns of music: the ladder from guessing to the transformer.
 
 For each data set, all models are judged on the same symbols of the same
-held-out songs, and learn from the same others in several keys. Prints NLL
+held-out songs, and learn from the same others in several keys: the
+tutorial's network and the bidirectional one, which give one answer a
+window, from a sample of their windows. A network's best epoch is chosen on
+the held-out songs, so n-grams of several orders stand beside it. Prints NLL
 and perplexity, by token and by note, and wall time; writes them to
 benchmarks/results/learning.csv with a plot. Each network also writes a
 song into runs/familias/, with what it copied beside it.
@@ -76,7 +79,11 @@ class Data:
         self.name, self.seed = name, seed
         self.codec = encoding.get_encoding(encoding_name)
         split = datasets.split_by_song(datasets.load_dataset(name)[0], seed)
-        self.songs = split.train
+        # As they come back from the encoding, so that copies are told from the same notes.
+        self.songs = [
+            encoding.decode_song(self.codec.encode(song), encoding_name, source=song.source)
+            for song in split.train
+        ]
         compass = datasets.compass(split.train)
         train = [
             self.codec.encode(song)
@@ -118,7 +125,7 @@ def main():
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--datasets", nargs="+", default=["bach", "folk"])
+    parser.add_argument("--datasets", nargs="+", default=["bach", "folk"], choices=["bach", "folk"])
     parser.add_argument("--networks", nargs="*", default=[*NETWORKS], choices=[*NETWORKS])
     parser.add_argument("--encoding", default="events", choices=[*encoding.ENCODINGS])
     parser.add_argument("--transpose", type=int, default=3, help="semitones up and down")
@@ -133,7 +140,9 @@ def _ladder(data, options):
     for name, make in {
         "uniforme": lambda: evaluation.NGram([], n, 0),
         "unigrama": lambda: evaluation.NGram(data.train, n, 1),
-        "copia": lambda: evaluation.Copy(data.train, n),
+        "copia": lambda: evaluation.Copy(data.train, n, lag=4 if data.codec.name == "grid" else 1),
+        "3-grama": lambda: evaluation.NGram(data.train, n, 3),
+        "4-grama": lambda: evaluation.NGram(data.train, n, 4),
         "5-grama": lambda: evaluation.NGram(data.train, n, 5),
     }.items():
         start = time.perf_counter()
@@ -160,16 +169,19 @@ def _train(network, data):
     )
     if network.windows:
         rng = np.random.default_rng(data.seed)
-        windows, held_out = (
-            tuple(part[rng.permutation(len(x))[: network.windows]] for part in (x, y))
-            for x, y in (windows, held_out)
-        )
+        windows, held_out = (_draw(pair, network.windows, rng) for pair in (windows, held_out))
     bundle = training.new_bundle(
         data.vocabulary, data.codec.name, WINDOW, windows, data.seed, **network.config
     )
     models.compile_model(bundle.model, network.learning_rate)
     training.train(bundle, windows, held_out, epochs=network.epochs[data.name])
     return bundle
+
+
+def _draw(windows, n, rng):
+    """Return n of the windows (x, y), each with its own target."""
+    chosen = rng.permutation(len(windows[0]))[:n]
+    return tuple(part[chosen] for part in windows)
 
 
 def _song(name, bundle, data):
@@ -187,7 +199,7 @@ def _song(name, bundle, data):
     )
     folder = running.output_folder(SONGS / f"{data.name} {name}".replace(" ", "_"))
     playback.save_song(song, folder)
-    copied = f"{evaluation.copied_run(song, data.songs)}, de {len(song)}"
+    copied = f"{evaluation.copied_run(song, data.songs)} (la canción tiene {len(song)})"
     table = measures.statistics_table(data.songs, [song])
     (folder / "copia.txt").write_text(f"La canción {copied}.\n\n{table}\n", encoding="utf-8")
     return copied

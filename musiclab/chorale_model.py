@@ -26,7 +26,7 @@ from musiclab.chorales import (
     corpus_memories,
     features,
 )
-from musiclab.errors import BundleError, ParameterError
+from musiclab.errors import BundleError, DatasetError, MusiclabError, ParameterError
 from musiclab.evaluation import Score
 from musiclab.generation import sample_id
 from musiclab.grid import grid_to_song
@@ -127,7 +127,8 @@ class IntervalScores(layers.Layer):
         interval = ops.arange(self.n_symbols) - notes[..., None]
         folded = ops.where(interval < 0, interval % 12, 12 + interval % 12)
         scores = ops.take_along_axis(scores, folded, axis=-1)
-        return ops.sum(ops.where(notes[..., None] > 0, scores, 0.0), axis=-2)
+        sounding = ops.logical_and(notes[..., None] > 0, ops.arange(self.n_symbols) > 0)
+        return ops.sum(ops.where(sounding, scores, 0.0), axis=-2)
 
 
 class Pointer(layers.Layer):
@@ -218,15 +219,18 @@ class Corpus:
     def __init__(self, chorales, settings):
         self.settings, self.chorales = settings, [chorale[:, ORDER] for chorale in chorales]
         sung = np.concatenate([chorale[chorale > 0] for chorale in chorales])
-        self.lowest = int(sung.min()) - settings.margin
-        self.n_symbols = int(sung.max()) + settings.margin - self.lowest + 2
+        if not len(sung):
+            raise DatasetError("los corales no tienen más que silencio: elige otra carpeta")
+        self.lowest = max(int(sung.min()) - settings.margin, 1)
+        self.highest = min(int(sung.max()) + settings.margin, 127)
+        self.n_symbols = self.highest - self.lowest + 2
         self.memories = corpus_memories(self.chorales)
-        self.compass = [
-            (min(v[v > 0].min() for v in voice), max(v.max() for v in voice))
-            for voice in (
-                [c[:, k] for c in self.chorales if c[:, k].any()] for k in range(N_VOICES)
-            )
-        ]
+        columns = np.concatenate(self.chorales).T
+        self.compass = {
+            k: (voice[voice > 0].min(), voice.max())
+            for k, voice in enumerate(columns)
+            if voice.any()
+        }
 
     def shift(self, semitones):
         """Return what turns pitches, so many semitones higher, into symbols."""
@@ -234,13 +238,13 @@ class Corpus:
 
     def check(self, chorales):
         """Raise ParameterError for a pitch that no transposition of the corpus reaches."""
-        lowest, highest = self.lowest, self.lowest + self.n_symbols - 2
+        lowest, highest = self.lowest, self.highest
         for chorale in chorales:
             outside = chorale[(chorale > 0) & ((chorale < lowest) | (chorale > highest))]
             if len(outside):
                 raise ParameterError(
                     f"hay una altura {outside[0]} y el modelo conoce de la {lowest} a la "
-                    f"{highest}: transporta el coral o entrena con más margen"
+                    f"{highest}: transporta el coral"
                 )
 
     def own_features(self):
@@ -261,14 +265,12 @@ class Corpus:
 
     def keys(self, chorale):
         """Return the transpositions, in semitones, that stay near each voice's compass."""
-        if "keys" in self.settings.without:
-            return range(1)
         margin, down, up = self.settings.margin, [-6], [6]
-        for k, (lowest, highest) in enumerate(self.compass):
+        for k, (lowest, highest) in self.compass.items():
             voice = chorale[:, k][chorale[:, k] > 0]
             if len(voice):
-                down.append(lowest - margin - voice.min())
-                up.append(highest + margin - voice.max())
+                down.append(max(lowest - margin, self.lowest) - voice.min())
+                up.append(min(highest + margin, self.highest) - voice.max())
         return range(max(down), min(up) + 1)
 
 
@@ -278,7 +280,10 @@ class Windows:
     def __init__(self, corpus):
         self.corpus, self.settings = corpus, corpus.settings
         self.features = corpus.own_features()
-        self.keys = [corpus.keys(chorale) for chorale in corpus.chorales]
+        self.keys = [
+            range(1) if "keys" in self.settings.without else corpus.keys(chorale)
+            for chorale in corpus.chorales
+        ]
 
     def __call__(self, step):
         """Return the (inputs, symbols) of a step."""
@@ -292,9 +297,10 @@ class Windows:
             yield np.random.default_rng([self.settings.seed, turn // n]).permutation(n)[turn % n]
 
     def _window(self, n, rng):
-        length, room = self.settings.window, len(self.features[n].target) - self.settings.window
+        length = self.settings.window
+        room = max(len(self.features[n].target) - length, 0)
         # Beginnings and ends come often: they are what a window in the middle never shows.
-        start = int(np.clip(rng.integers(-length // 4, room + length // 4 + 1), 0, max(room, 0)))
+        start = int(np.clip(rng.integers(-length // 4, room + length // 4 + 1), 0, room))
         shift = int(rng.choice(self.keys[n]))
         return self.features[n].window(start, length, self.corpus.shift(shift))
 
@@ -338,8 +344,9 @@ class ChoraleModel:
 
         Raises BundleError when it is missing, damaged or of another format.
         """
-        meta, (known, *weights) = read_archive(path, FORMAT)
+        meta, arrays = read_archive(path, FORMAT)
         try:
+            known, *weights = arrays
             chorales = np.split(known.astype(int), np.cumsum(meta["lengths"])[:-1])
             settings = Settings(
                 **meta["settings"] | {"without": tuple(meta["settings"]["without"])}
@@ -347,7 +354,7 @@ class ChoraleModel:
             model = cls(chorales, settings)
             model.model.set_weights(weights)
             model.temperature = float(meta["temperature"])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, MusiclabError) as error:
             raise BundleError(damaged(path)) from error
         return model
 
@@ -371,7 +378,9 @@ class ChoraleModel:
             self.features(valid),
         )
         _compile(self.model, settings)
-        history, best, average = [], None, self.model.get_weights()
+        self.temperature = 1.0
+        history, average = [], self.model.get_weights()
+        best = average
         bar = progress(range(settings.steps), "Entrenando", "paso")
         for step in bar:
             self.model.train_on_batch(*windows(step))
@@ -427,6 +436,12 @@ class ChoraleModel:
         temperature, options: top_k and top_p, as in `sample_id`
         """
         prompt = np.zeros((0, N_VOICES), dtype=int) if prompt is None else prompt
+        self.corpus.check([prompt])
+        if len(prompt) >= n_sixteenths:
+            raise ParameterError(
+                f"el motivo inicial tiene {len(prompt)} semicorcheas y el coral {n_sixteenths}: "
+                "pide un coral más largo"
+            )
         chorale = np.zeros((n_sixteenths, N_VOICES), dtype=int)
         chorale[: len(prompt)] = prompt[:, ORDER]
         guesser, guesses = Guesser(self.corpus.memories), None

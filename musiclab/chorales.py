@@ -3,7 +3,9 @@
 Conventions: a chorale is an int array (n_sixteenths, 4) of MIDI numbers,
 soprano, alto, tenor and bass, 0 for silence. It says which note sounds in
 each sixteenth, not whether it is held or struck again: the public form of
-the JSB chorales. Voices are chosen in that order, from high to low.
+the JSB chorales. All but `read_chorales` takes and gives the voices in the
+ORDER in which they are chosen, as in a harmony class: melody, bass, inner
+voices.
 
 Everything in `Features` is known before the symbol that it helps to
 predict: of its own sixteenth only the voices chosen before, and all of the
@@ -50,13 +52,18 @@ def read_chorales(folder):
 def _read_chorale(path):
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))[1:]
+            heading, *rows = list(csv.reader(file)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             f"no se puede leer «{path}» ({error}): bórralo o cópialo de nuevo"
         ) from None
     if not rows:
         raise DatasetError(f"«{path}» no tiene ninguna semicorchea: bórralo o cópialo de nuevo")
+    if any(map(_is_number, heading)):
+        raise DatasetError(
+            f"«{path}» empieza por «{','.join(heading)[:40]}», y su primera línea ha de llevar los "
+            "nombres de las voces: añádela"
+        )
     for number, row in enumerate(rows, start=2):
         if len(row) != N_VOICES or not all(map(_is_number, row)):
             raise DatasetError(
@@ -120,7 +127,11 @@ class Memory:
         for level, key in reversed(list(enumerate(self._contexts(shapes, t)))):
             counts = +self._continuations.get(key, Counter())
             if counts:
-                motion, count = counts.most_common(1)[0]
+                # Of equals the smallest motion: never what was learned first, which
+                # would tell a chorale that was taken out again from the others.
+                motion, count = min(
+                    counts.items(), key=lambda item: (-item[1], sum(map(abs, item[0])), item[0])
+                )
                 agreement = np.searchsorted([0.5, 0.8], count / counts.total(), side="right")
                 chord[self.voices] = np.clip(chord[self.voices] + motion, 0, 127)
                 return 1 + 3 * level + int(agreement), chord
@@ -170,7 +181,7 @@ class Guesser:
 N_INTERVALS = 2 * LIMIT + 2  # the last for silence
 N_WIDE = 4 * LIMIT + 2
 
-# Each column of classes: the idea to which it belongs, and how many classes there are.
+# Each column of classes: the ideas to which it belongs, and how many classes there are.
 BEFORE = (
     (("held", HELD + 1), ("motion", N_INTERVALS), ("harmony", 13)) * N_VOICES
     + (("position", PHRASE), ("position", TRIPLE))
@@ -179,7 +190,11 @@ BEFORE = (
 WITHIN = (
     (("chosen", N_INTERVALS), ("chosen", N_WIDE)) * (N_VOICES - 1)
     + (("held", HELD + 1), ("motion", N_INTERVALS))
-    + tuple((where, size) for where, _ in SOURCES for size in (N_INTERVALS, N_TRUST, N_VOICES))
+    + tuple(
+        column
+        for where, _ in SOURCES
+        for column in ((where, N_INTERVALS), (where, N_TRUST), (f"{where} chosen", N_VOICES))
+    )
 )
 
 
@@ -206,13 +221,17 @@ class Features:
     within: np.ndarray
     trust: np.ndarray
 
-    def window(self, start, length, semitones=0):
-        """Return the features from a sixteenth on, transposed; what is missing has target -1."""
+    def window(self, start, length, shift=0):
+        """Return the features from a sixteenth on, `shift` added to all pitches.
+
+        Past the end there are zeros, with target -1; what falls below 1 is -1 too.
+        """
         parts = {}
         for field in fields(self):
             part = getattr(self, field.name)[start : start + length]
             if field.name in ("target", "previous", "chosen", "guess"):
-                part = np.where(part > 0, part + semitones, part)
+                shifted = np.where(part + shift > 0, part + shift, NOT_YET)
+                part = np.where(part > 0, shifted, part)
             room = [(0, length - len(part))] + [(0, 0)] * (part.ndim - 1)
             filling = NOT_YET if field.name == "target" else 0
             parts[field.name] = np.pad(part, room, constant_values=filling).astype(np.int32)
@@ -221,7 +240,11 @@ class Features:
     def without(self, ideas):
         """Return the features without those that belong to some ideas, to see what each is worth."""
         hidden = {
-            name: np.where([idea in ideas for idea, _ in columns], NOT_YET, getattr(self, name))
+            name: np.where(
+                [not set(ideas).isdisjoint(idea.split()) for idea, _ in columns],
+                NOT_YET,
+                getattr(self, name),
+            )
             for name, columns in (("before", BEFORE), ("within", WITHIN))
         }
         chosen = np.where("chosen" in ideas, NOT_YET, self.chosen)

@@ -93,13 +93,18 @@ def bench():
 @click.option("--data", required=True, metavar="CARPETA", help="Con las carpetas train y valid.")
 @click.option(
     "--split", "parts", multiple=True, metavar="NOMBRE",
-    help="Otra carpeta de --data que examinar, como test.",
+    help="Otra carpeta de --data en la que medir, por ejemplo test.",
 )  # fmt: skip
 @click.option("--save", metavar="FICHERO", help="Guarda el modelo (.npz), que escribe corales.")
 @click.option("--results", metavar="FICHERO", help="Guarda la tabla (.csv).")
-@click.option("--without", multiple=True, metavar="IDEA", help="Lo que la red no ha de ver.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="IDEA",
+    help="Una idea de la que prescindir; se puede repetir.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Pasos del optimizador.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 def bench_jsb(data, parts, save, results, without, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab import jsb
@@ -108,23 +113,25 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
     chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
     settings, chorales = Settings(**chosen), jsb.read_parts(data, parts)
     for file in filter(None, (save, results)):
+        if Path(file).is_dir():
+            raise click.ClickException(f"«{file}» es una carpeta: di también un nombre de fichero")
         running.output_folder(Path(file).parent)
     click.echo(jsb.HEADING)
     rows, model = jsb.bench(chorales, settings, show=click.echo)
-    if results:
-        click.echo(f"la tabla está en {_short(jsb.write_rows(results, rows))}")
     if save:
         click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
+    if results:
+        click.echo(f"la tabla está en {_short(jsb.write_rows(results, rows))}")
 
 
 @main.command()
 @click.argument("model", metavar="MODELO")
 @click.option(
-    "--bars", type=click.IntRange(1, 128), default=16, show_default=True, help="Compases de 4/4."
+    "--bars", type=click.IntRange(1, 32), default=16, show_default=True, help="Compases de 4/4."
 )
 @click.option("--temperature", type=float, default=0.8, show_default=True)
 @click.option("--top-p", type=float, default=0.95, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--output", default="runs/coral", show_default=True, metavar="CARPETA")
 def chorale(model, bars, temperature, top_p, seed, output):
     """Escribe un coral con un modelo que guardó «musiclab bench jsb --save»."""

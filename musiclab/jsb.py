@@ -61,12 +61,14 @@ def read_parts(data, parts=()):
 
     Raises DatasetError when one is missing or broken.
     """
+    if LEARN in parts:
+        raise DatasetError(f"«{LEARN}» es la parte con la que aprende: elige otra que medir")
     names = dict.fromkeys((LEARN, CHOOSE, *parts))
     for name in names:
         if not (Path(data) / name).is_dir():
             raise DatasetError(
                 f"no existe la carpeta «{Path(data) / name}»: --data debe llevar a una con "
-                f"{' y '.join(names)}, llenas de ficheros .csv"
+                f"{', '.join(names)}, llenas de ficheros .csv"
             )
     return {name: read_chorales(Path(data) / name) for name in names}
 
@@ -74,7 +76,8 @@ def read_parts(data, parts=()):
 def bench(parts, settings, show=lambda row: None):
     """Train and judge the baselines and the model; return the Rows and the ChoraleModel.
 
-    parts: {name: chorales}; trained on LEARN, chosen on CHOOSE, judged on all but LEARN
+    parts: {name: chorales}; trained on LEARN, chosen on CHOOSE, judged on all but LEARN,
+        so that the figures on CHOOSE flatter the model a little
     show: called with each Row as soon as it is known
     """
     rows = []
@@ -102,7 +105,7 @@ def _baselines(corpus, judged):
     ]
     for name, make in (
         ("copia de la semicorchea", lambda: Copy(as_sung, corpus.n_symbols, lag=N_VOICES)),
-        (f"{N_GRAM}-grama, todos los tonos", lambda: NGram(in_all_keys, corpus.n_symbols, N_GRAM)),
+        (f"{N_GRAM}-grama, transportado", lambda: NGram(in_all_keys, corpus.n_symbols, N_GRAM)),
     ):
         start = time.perf_counter()
         predictor = make()

@@ -39,6 +39,7 @@ RANGES = {
     "TRANSPOSE": (0, 11),
     "TUTORIAL_WINDOWS": (32, None),
     "TUTORIAL_EPOCHS": (1, None),
+    "SYMBOL_EPOCHS": (1, None),
     "EPOCHS": (1, None),
     "SEED": (0, 2**32 - 1),
     "N_NOTES": (1, 10_000),

@@ -8,7 +8,7 @@ from strategies import random_chorale
 
 from musiclab.chorale_model import IDEAS, ChoraleModel, Corpus, Settings, Windows
 from musiclab.chorales import NOT_YET, ORDER
-from musiclab.errors import BundleError, ParameterError
+from musiclab.errors import BundleError, DatasetError, ParameterError
 
 SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3)
 
@@ -112,6 +112,28 @@ def test_a_model_of_a_lesson_is_no_chorale_model(make_bundle, tmp_path):
     path = save_bundle(tmp_path / "model.npz", make_bundle()[0])
     with pytest.raises(BundleError, match=r"model\.npz"):
         ChoraleModel.load(path)
+
+
+def test_short_and_silent_chorales_are_taken(valid):
+    short, silent = random_chorale(1, 5), random_chorale(2, 40)
+    silent[:, 2] = 0
+    model = ChoraleModel([short, silent], SMALL)
+    assert np.isfinite(model.train(valid)).all()
+    alone = np.zeros((8, 4), dtype=int)
+    assert np.isfinite(model.score(model.features([alone, short[:1]]))[0].nll)
+    with pytest.raises(DatasetError, match="silencio"):
+        ChoraleModel([alone], SMALL)
+
+
+def test_a_prompt_that_fills_the_chorale_is_refused(trained, valid):
+    with pytest.raises(ParameterError, match="20 semicorcheas"):
+        trained.write(20, np.random.default_rng(1), valid[0])
+
+
+def test_training_again_does_not_keep_the_old_temperature(chorales, valid):
+    model = ChoraleModel(chorales, SMALL)
+    model.temperature = 7.0
+    assert model.train(valid) == ChoraleModel(chorales, SMALL).train(valid)
 
 
 def test_two_trainings_with_one_seed_are_one(chorales, valid, trained):

@@ -66,7 +66,7 @@ def test_the_command_prints_the_table_and_leaves_a_model_that_writes(data, small
 
 
 def test_the_copy_baseline_by_hand():
-    """Two voices move in half of the sixteenths: its accuracy is that of what stays."""
+    """Two voices move in every sixteenth: its accuracy is the share of those that stay."""
     chorale = np.tile([72, 67, 60, 48], (40, 1))
     chorale[::2, :2] += 1
     corpus = chorale_model.Corpus([chorale], chorale_model.Settings())
@@ -98,6 +98,16 @@ def test_a_broken_file_stops_the_command_with_one_sentence(data):
     result = run("bench", "jsb", "--data", data)
     assert result.exit_code == 1 and result.output.count("\n") <= 2
     assert "10.csv" in result.output and "línea 2" in result.output
+
+
+def test_a_folder_is_no_file_to_save_to(data, tmp_path):
+    result = run("bench", "jsb", "--data", data, "--save", tmp_path)
+    assert result.exit_code == 1 and "es una carpeta" in result.output
+
+
+def test_what_it_learns_from_is_not_judged(data):
+    result = run("bench", "jsb", "--data", data, "--split", "train")
+    assert result.exit_code == 1 and "train" in result.output
 
 
 def test_an_unknown_idea_stops_the_command(data):

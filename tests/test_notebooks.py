@@ -23,10 +23,19 @@ SMALLEST = {
     "TRANSPOSE": 0,
     "SEQUENCE_LEN": 8,
     "TUTORIAL_WINDOWS": 32,
+    "SYMBOL_EPOCHS": 1,
     "EPOCHS": 1,
     "N_NOTES": 20,
 }
-MADE = ("song.mid", "song.mp3", "piano_roll.png", "model.npz", "checkpoint.npz", "metrics.json")
+MADE = (
+    "simbolos",
+    "song.mid",
+    "song.mp3",
+    "piano_roll.png",
+    "model.npz",
+    "checkpoint.npz",
+    "metrics.json",
+)
 
 
 @pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
