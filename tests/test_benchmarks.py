@@ -1,0 +1,79 @@
+"""The benchmarks run, on the smallest set and on networks of a few weights."""
+
+import csv
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musiclab import datasets
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def load(tiny, monkeypatch):
+    """Return a function that imports a benchmark by name, whose data is the set `tiny`."""
+    original = datasets.load_dataset
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: original(name, tiny.parent))
+
+    def load(name, *arguments):
+        spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCHMARKS / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses ask for it
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        return module
+
+    return load
+
+
+def test_the_ladder_has_a_row_and_each_network_a_song(load, tmp_path, monkeypatch, capsys):
+    learning = load("learning", "--datasets", "bach", "--output", tmp_path / "learning.csv")
+    small = {"units": [3], "inputs": "embedding", "embedding_dim": 2}
+    networks = {
+        "each step": learning.Network(small | {"every_step": True}, {"bach": 1}),
+        "last step": learning.Network(small, {"bach": 1}, windows=40),
+        "elsewhere": learning.Network(small, {"folk": 1}),
+    }
+    monkeypatch.setattr(learning, "NETWORKS", networks)
+    monkeypatch.setattr(learning, "WINDOW", 8)
+    monkeypatch.setattr(learning, "SONGS", tmp_path / "familias")
+    monkeypatch.setattr(datasets, "load_dataset", _named_tiny(datasets.load_dataset))
+    learning.main()
+    rows = {row["model"]: row for row in csv.DictReader((tmp_path / "learning.csv").open())}
+    assert [*rows][-2:] == ["each step", "last step"] and len(rows) == 8
+    assert float(rows["uniforme"]["nll"]) > float(rows["unigrama"]["nll"])
+    for row in rows.values():
+        assert np.exp(float(row["nll"])) == pytest.approx(float(row["perplexity"]), rel=1e-3)
+    assert (tmp_path / "learning.png").stat().st_size > 1000
+    for name in ("bach_each_step", "bach_last_step"):
+        assert {path.name for path in (tmp_path / "familias" / name).iterdir()} == {
+            *("song.mid", "song.mp3", "copia.txt")
+        }
+    assert capsys.readouterr().out.count("su canción") == 2
+
+
+def _named_tiny(load_dataset):
+    return lambda name: load_dataset("tiny")
+
+
+def test_windows_are_drawn_with_their_targets(load):
+    x = np.arange(60).reshape(20, 3)
+    chosen, targets = load("learning")._draw((x, x[:, 0]), 7, np.random.default_rng(0))
+    assert len(chosen) == 7 and (chosen[:, 0] == targets).all()
+    assert sorted(targets) != targets.tolist()
+
+
+def test_the_noise_experiment_prints_its_figures(load, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "noise.csv"
+    noise = load("noise", "--dataset", "tiny", "--epochs", 1, "--transpose", 0, "--window", 8,
+                 "--noises", 4, "--output", output)  # fmt: skip
+    monkeypatch.setattr(noise, "CONFIG", noise.CONFIG | {"units": [4], "embedding_dim": 2})
+    noise.main()
+    rows = list(csv.DictReader(output.open()))
+    assert [row["red"] for row in rows] == ["sin ruido", "ruido simple", "VAE"]
+    assert float(rows[0]["efecto_nats"]) == 0 < float(rows[1]["efecto_nats"]) < np.log(4)
+    assert f"{float(rows[2]['nll_nats']):.3f}" in capsys.readouterr().out
