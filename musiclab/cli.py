@@ -139,13 +139,16 @@ def chorale(model, bars, temperature, top_p, seed, output):
 
     from musiclab import chorales, evaluation, grid, playback
     from musiclab.chorale_model import ChoraleModel
+    from musiclab.parsing import write_bytes
 
     net = ChoraleModel.load(model)
     folder = running.output_folder(output)
     rng, sampling = np.random.default_rng(seed), {"temperature": temperature, "top_p": top_p}
     notes = net.write(bars * chorales.BAR, rng, **sampling)
     song = grid.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
-    click.echo(f"el coral {evaluation.copied_run(song, net.known_songs())}")
+    copied = f"El coral {evaluation.copied_run(song, net.known_songs())}."
+    write_bytes(folder / "copia.txt", f"{copied}\n".encode())
+    click.echo(copied)
     for path in playback.save_song(song, folder):
         click.echo(_short(path))
 
