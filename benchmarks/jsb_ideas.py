@@ -47,7 +47,7 @@ def main():
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder with train and valid")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--output", type=Path, default=RESULTS / "jsb_ideas.csv")
     return parser.parse_args()
 

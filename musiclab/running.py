@@ -240,7 +240,8 @@ def output_folder(path):
     Raises OutputError when nothing can be written there.
     """
     folder = Path(path)
-    write_bytes(folder / ".prueba", b"").unlink()
+    # Two processes may ask at once, each for its own file.
+    write_bytes(folder / f".prueba-{os.getpid()}", b"").unlink()
     return folder
 
 

@@ -216,3 +216,9 @@ def test_stored_notebook_keeps_its_outputs_and_a_failed_one_its_file(make_notebo
     with pytest.raises(RunError, match="ZeroDivisionError"):
         running.store_notebook(broken)
     assert broken.read_bytes() == before and list(broken.parent.iterdir()) == [broken]
+
+
+def test_trying_a_folder_touches_no_file_of_another_process(tmp_path):
+    (tmp_path / ".prueba").write_text("de otro")
+    assert running.output_folder(tmp_path) == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == [".prueba"]
