@@ -8,7 +8,6 @@ accuracy, and writes them to benchmarks/results/jsb_ideas.csv.
 """
 
 import argparse
-import csv
 import os
 import time
 from pathlib import Path
@@ -16,7 +15,9 @@ from pathlib import Path
 import joblib
 
 from musiclab import jsb
+from musiclab.chorale_model import IDEAS, ChoraleModel, Settings
 from musiclab.errors import MusiclabError
+from musiclab.parsing import write_csv
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = ("without", "what", "nll", "difference", "accuracy", "seconds")
@@ -31,7 +32,7 @@ def main():
     except MusiclabError as error:
         raise SystemExit(f"Error: {error}") from error
     jobs = joblib.Parallel(n_jobs=-1, return_as="generator")(
-        joblib.delayed(_train)(parts, idea, options.steps) for idea in _ideas()
+        joblib.delayed(_train)(parts, idea, options.steps) for idea in ("", *IDEAS)
     )
     print(f"{'sin':<46}{'NLL':>8}{'empeora':>9}{'exactitud':>11}{'segundos':>10}")
     rows = []
@@ -41,7 +42,7 @@ def main():
             dict(zip(FIELDS, (idea, what, score.nll, worse, score.accuracy, seconds), strict=True))
         )
         print(f"{what:<46}{score.nll:>8.4f}{worse:>+9.4f}{score.accuracy:>11.4f}{seconds:>10.0f}")
-    _write(rows, options.output)
+    write_csv(options.output, rows)
 
 
 def _options():
@@ -52,31 +53,14 @@ def _options():
     return parser.parse_args()
 
 
-def _ideas():
-    from musiclab.chorale_model import IDEAS
-
-    return ["", *IDEAS]
-
-
 def _train(parts, idea, steps):
     """Return (idea, what it is, Score on the validation part, seconds)."""
-    from musiclab.chorale_model import IDEAS, ChoraleModel, Settings
-
     start = time.perf_counter()
     settings = Settings(steps=steps, without=(idea,) if idea else ())
     model = ChoraleModel(parts[jsb.LEARN], settings)
     model.train(parts[jsb.CHOOSE])
     score, _ = model.score(model.features(parts[jsb.CHOOSE]))
     return idea, IDEAS.get(idea, "nada: todas las ideas"), score, time.perf_counter() - start
-
-
-def _write(rows, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ song into runs/familias/, with what it copied beside it.
 """
 
 import argparse
-import csv
 import os
 import platform
 import time
@@ -35,6 +34,7 @@ from musiclab import (
     running,
     training,
 )
+from musiclab.parsing import write_csv
 
 RESULTS = Path(__file__).parent / "results"
 SONGS = running.PROJECT / "runs" / "familias"
@@ -119,7 +119,7 @@ def main():
             )
             if row["copied"]:
                 print(f"{'':<20}su canción {row['copied']}")
-    _write(rows, options.output)
+    write_csv(options.output, rows)
     _plot(rows, options.output)
 
 
@@ -217,15 +217,6 @@ def _row(name, score, seconds, copied=""):
         "copied": copied,
         "machine": f"{platform.machine()}, {os.cpu_count()} núcleos",
     }
-
-
-def _write(rows, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def _plot(rows, path):

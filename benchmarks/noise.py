@@ -11,13 +11,13 @@ the table and writes it to benchmarks/results/noise.csv.
 """
 
 import argparse
-import csv
 import time
 from pathlib import Path
 
 import numpy as np
 
 from musiclab import datasets, encoding, evaluation, generation, models, training
+from musiclab.parsing import write_csv
 
 ENCODING = "tutorial"
 NETWORKS = {"sin ruido": "none", "ruido simple": "plain", "VAE": "vae"}
@@ -44,7 +44,7 @@ def main():
         seconds = time.perf_counter() - start
         rows.append((name, *_measure(model, noise, held_out_ids, held_out[0], options), seconds))
     _print(rows)
-    _write(options.output, rows)
+    write_csv(options.output, [dict(zip(FIELDS, row, strict=True)) for row in rows])
 
 
 def _options():
@@ -97,15 +97,6 @@ def _print(rows):
         print(f"{name:<14}{nll:>12.3f}{effect:>15.4f}{changes:>12.1f}{seconds:>12.0f}")
     print("NLL con z = 0 en canciones de validación; cambia: contextos cuyo símbolo más probable")
     print("no es el mismo con todos los vectores de ruido.")
-
-
-def _write(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(FIELDS)
-        for name, *numbers in rows:
-            writer.writerow([name, *(f"{number:.4f}" for number in numbers)])
 
 
 if __name__ == "__main__":

@@ -371,6 +371,7 @@ class ChoraleModel:
         valid: chorales that are not among those of the memories
 
         Returns the validation NLL at the end of each epoch.
+        Raises ParameterError when the loss is no number any more.
         """
         settings, windows, valid = (
             self.settings,
@@ -392,6 +393,11 @@ class ChoraleModel:
             if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
                 self.model.set_weights(average)
                 history.append(self.score(valid)[0].nll)
+                if not np.isfinite(history[-1]):
+                    raise ParameterError(
+                        f"la pérdida ha dejado de ser un número en el paso {step + 1}: baja "
+                        f"learning_rate, que es {settings.learning_rate}"
+                    )
                 if history[-1] == min(history):
                     best = average
                 self.model.set_weights(weights)

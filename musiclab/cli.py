@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -109,6 +110,7 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab import jsb
     from musiclab.chorale_model import Settings
+    from musiclab.parsing import write_csv
 
     chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
     settings, chorales = Settings(**chosen), jsb.read_parts(data, parts)
@@ -121,7 +123,7 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
     if save:
         click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
     if results:
-        click.echo(f"la tabla está en {_short(jsb.write_rows(results, rows))}")
+        click.echo(f"la tabla está en {_short(write_csv(results, [asdict(row) for row in rows]))}")
 
 
 @main.command()

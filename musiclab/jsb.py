@@ -5,10 +5,8 @@ before it in the chorale: full history, teacher forcing. The figures of
 others are only comparable when they count the same way.
 """
 
-import csv
-import io
 import time
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +16,6 @@ from musiclab.chorale_model import ChoraleModel
 from musiclab.chorales import N_VOICES, ORDER, read_chorales
 from musiclab.errors import DatasetError
 from musiclab.evaluation import Copy, NGram, held_out_score
-from musiclab.parsing import write_bytes
 
 LEARN, CHOOSE = "train", "valid"
 N_GRAM = 6
@@ -141,14 +138,3 @@ def _trained(model, valid, judged, built_s):
     for part, chorales in judged.items():
         score, voices = model.score(model.features(chorales))
         yield Row("red del coral", part, score.nll, score.accuracy, *map(float, voices), seconds)
-
-
-def write_rows(path, rows):
-    """Write rows as CSV; return the path."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Row)])
-    writer.writerows(
-        [f"{v:.4f}" if isinstance(v, float) else v for v in astuple(row)] for row in rows
-    )
-    return write_bytes(path, text.getvalue().encode())

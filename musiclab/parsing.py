@@ -11,6 +11,7 @@ plain JSON (never pickles), keyed by the file's content.
 """
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -76,6 +77,19 @@ def write_bytes(path, data):
             "sus permisos y el espacio en disco"
         ) from error
     return path
+
+
+def write_csv(path, rows):
+    """Write dicts with the same keys as CSV, floats to 4 decimals; return the path.
+
+    Whole or not at all, as `write_bytes` does.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
+    return write_bytes(path, text.getvalue().encode())
 
 
 # Songs to MIDI

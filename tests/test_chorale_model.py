@@ -130,6 +130,12 @@ def test_a_prompt_that_fills_the_chorale_is_refused(trained, valid):
         trained.write(20, np.random.default_rng(1), valid[0])
 
 
+def test_a_training_that_diverges_is_told(chorales, valid):
+    model = ChoraleModel(chorales, replace(SMALL, learning_rate=float("nan")))
+    with pytest.raises(ParameterError, match="paso 2"):
+        model.train(valid)
+
+
 def test_training_again_does_not_keep_the_old_temperature(chorales, valid):
     model = ChoraleModel(chorales, SMALL)
     model.temperature = 7.0
