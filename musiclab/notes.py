@@ -15,12 +15,14 @@ class NoteEvent:
     onset_ql: quarter lengths from the start of the song
     duration_ql: quarter lengths; 0 is a grace note
     pitches: ascending MIDI numbers without repetition, one or more
+    part: which of the song's instruments plays it, from 0
     """
 
     onset_ql: float
     duration_ql: float
     pitches: tuple[int, ...]
     velocity: int = 80
+    part: int = 0
 
     def __post_init__(self):
         if not self.pitches or list(self.pitches) != sorted(set(self.pitches)):
@@ -44,12 +46,17 @@ class Song:
     source: where it comes from, a path relative to its folder or a title
     program: General MIDI number of the instrument
     tempo_bpm: quarter notes a minute
+    programs: those of parts 0, 1, ..., where more than one plays; else all play `program`
+    bars: (onset_ql, numerator, denominator) where the time signature changes;
+        4/4 until the first
     """
 
     events: tuple[NoteEvent, ...]
     source: str = ""
     program: int = 0
     tempo_bpm: float = 120.0
+    programs: tuple[int, ...] = ()
+    bars: tuple[tuple[float, int, int], ...] = ()
 
     def __len__(self):
         return len(self.events)
@@ -61,6 +68,26 @@ class Song:
     @property
     def duration_s(self):
         return self.duration_ql * 60 / self.tempo_bpm
+
+    @property
+    def n_parts(self):
+        return max((event.part for event in self.events), default=0) + 1
+
+    def program_of(self, part):
+        """Return the General MIDI number of the instrument that plays a part."""
+        return self.programs[part] if part < len(self.programs) else self.program
+
+    def bar_lines_ql(self):
+        """Return where bars begin, quarter lengths from 0 to the end of the song, as a list."""
+        signatures = [(0.0, 4, 4), *self.bars]
+        starts = [onset_ql for onset_ql, _, _ in signatures[1:]] + [max(self.duration_ql, 1e-6)]
+        lines = []
+        for (onset_ql, numerator, denominator), end_ql in zip(signatures, starts, strict=True):
+            length_ql, n = 4 * numerator / denominator, 0
+            while onset_ql + n * length_ql < min(end_ql, starts[-1]) - 1e-6:
+                lines.append(onset_ql + n * length_ql)
+                n += 1
+        return lines
 
     def runs(self, length):
         """Return the runs of so many events, in a form that knows no key, octave or rhythm.

@@ -30,8 +30,9 @@ from musiclab.notes import NoteEvent, Song
 from musiclab.progress import progress
 
 TICKS_PER_QUARTER = 480
+CHANNELS = [channel for channel in range(16) if channel != 9]  # that one is the drums'
 SUFFIXES = {".mid", ".midi"}
-PARSER_VERSION = f"2-music21-{version('music21')}"
+PARSER_VERSION = f"3-music21-{version('music21')}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def write_csv(path, rows):
 def midi_bytes(tracks, tempo_bpm=120.0, bars=(), tail_ql=0.0):
     """Return a MIDI file of type 1 as bytes.
 
-    tracks: (program, events) pairs, events an iterable of NoteEvent
+    tracks: (program, events) pairs, events an iterable of NoteEvent; the
+        first fifteen have a channel each, the next fifteen are on the
+        second port, and so on
     bars: (onset_ql, numerator, denominator) where the time signature changes
     tail_ql: how long the file runs on after the last note
     """
@@ -108,9 +111,12 @@ def midi_bytes(tracks, tempo_bpm=120.0, bars=(), tail_ql=0.0):
         signature = {"numerator": numerator, "denominator": denominator}
         conductor.append((_ticks(onset_ql), mido.MetaMessage("time_signature", **signature)))
     midi.tracks.append(_track(conductor))
-    for channel, (program, events) in zip(_channels(), tracks, strict=False):
-        change = mido.Message("program_change", channel=channel, program=program)
-        messages = [(0, change), *_messages(events, channel)]
+    for k, (program, events) in enumerate(tracks):
+        port, channel = k // len(CHANNELS), CHANNELS[k % len(CHANNELS)]
+        start = [(0, mido.Message("program_change", channel=channel, program=program))]
+        if port:
+            start.insert(0, (0, mido.MetaMessage("midi_port", port=port)))
+        messages = [*start, *_messages(events, channel)]
         end = messages[-1][0] + _ticks(tail_ql)
         midi.tracks.append(_track([*messages, (end, mido.MetaMessage("end_of_track"))]))
     file = io.BytesIO()
@@ -119,18 +125,20 @@ def midi_bytes(tracks, tempo_bpm=120.0, bars=(), tail_ql=0.0):
 
 
 def song_to_midi(song, tail_ql=0.0):
-    """Return a song as the bytes of a MIDI file, its program and tempo written."""
-    return midi_bytes([(song.program, song.events)], song.tempo_bpm, tail_ql=tail_ql)
+    """Return a song as the bytes of a MIDI file: a track a part, its program, tempo and bars."""
+    return midi_bytes(song_tracks(song), song.tempo_bpm, song.bars, tail_ql)
+
+
+def song_tracks(song):
+    """Return the (program, events) pairs of a song's parts; one pair where there is no note."""
+    parts = [[] for _ in range(song.n_parts)]
+    for event in song.events:
+        parts[event.part].append(event)
+    return [(song.program_of(k), events) for k, events in enumerate(parts)]
 
 
 def _ticks(ql):
     return round(ql * TICKS_PER_QUARTER)
-
-
-def _channels():
-    """Yield 0-15 for ever, without the drums' channel 9."""
-    while True:
-        yield from (channel for channel in range(16) if channel != 9)
 
 
 def _messages(events, channel):
@@ -199,9 +207,9 @@ def _parse(path):
             warnings.simplefilter("ignore")
             # music21's own cache would unpickle whatever lies in a shared folder.
             score = converter.parse(path, format="midi", forceSource=True, storePickle=False)
-        events, n_drums = _events(score, ticks_per_quarter=int.from_bytes(data[12:14], "big"))
+        ticks_per_quarter = int.from_bytes(data[12:14], "big")
+        events, programs, n_drums = _events(score, ticks_per_quarter)
         flat = score.flatten()
-        programs = [i.midiProgram for i in flat.getElementsByClass("Instrument")]
         tempos = [m.number for m in flat.getElementsByClass("MetronomeMark") if m.number]
     except Exception as error:  # music21 raises a dozen kinds on real files
         what = f"{type(error).__name__}: {error}".strip(": ")
@@ -209,8 +217,13 @@ def _parse(path):
     if not events:
         why = "solo tiene percusión" if n_drums else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
-    program = next((program for program in programs if program is not None), 0)
-    song = Song(events, program=program, tempo_bpm=float(tempos[0]) if tempos else 120.0)
+    song = Song(
+        events,
+        program=programs[0],
+        tempo_bpm=float(tempos[0]) if tempos else 120.0,
+        programs=programs if len(programs) > 1 else (),
+        bars=_bars(data, ticks_per_quarter),
+    )
     remarks = [f"percusión omitida: {n_drums} golpes"] if n_drums else []
     if n_missing := _missing_bytes(data):
         remarks.append(f"fichero cortado: faltan {n_missing} bytes")
@@ -225,15 +238,35 @@ def _missing_bytes(data):
     return start - len(data)
 
 
+def _bars(data, ticks_per_quarter):
+    """Return the time signatures of a MIDI file, as `Song.bars` holds them."""
+    found = {}
+    try:
+        tracks = mido.MidiFile(file=io.BytesIO(data), clip=True).tracks
+    except Exception:  # mido gives up on some files that music21 reads
+        return ()
+    for track in tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "time_signature" and message.numerator:
+                found[tick / ticks_per_quarter] = message.numerator, message.denominator
+    bars = [(onset_ql, *found[onset_ql]) for onset_ql in sorted(found)]
+    before = [(4, 4), *(bar[1:] for bar in bars)]
+    return tuple(bar for bar, last in zip(bars, before, strict=False) if bar[1:] != last)
+
+
 def _events(score, ticks_per_quarter):
-    """Return (events, number of drum strokes) of a score that music21 read from MIDI.
+    """Return (events, programs, number of drum strokes) of a score that music21 read from MIDI.
 
     music21 cuts a note in pieces at bar lines, and its bars may drift away
     from the beat, but each piece remembers the tick at which the key went
     down: that is the onset, and the pieces of one tick are one note.
     """
-    pieces, n_drums = {}, 0
+    pieces, programs, n_drums = {}, {}, 0
     for rank, part in enumerate(score.parts):
+        found = [i.midiProgram for i in part.flatten().getElementsByClass("Instrument")]
+        programs[rank] = next((program for program in found if program is not None), 0)
         for note in part.flatten().notes:
             if "Unpitched" in note.classes or "PercussionChord" in note.classes:
                 n_drums += 1
@@ -242,15 +275,16 @@ def _events(score, ticks_per_quarter):
             key = (rank, note.editorial.midiTickStart, pitches)
             pieces.setdefault(key, []).append(note)
     found = []
+    parts = {rank: k for k, rank in enumerate(sorted({rank for rank, _, _ in pieces}))}
     for (rank, tick, pitches), notes in pieces.items():
         error = notes[0].editorial.get("offsetQuantizationError", 0.0)
         onset_ql = _on_grid(tick / ticks_per_quarter - error)
         duration_ql = _on_grid(_duration(notes))
         velocity = min(max(notes[0].volume.velocity or 80, 1), 127)
-        found.append((rank, NoteEvent(onset_ql, duration_ql, pitches, velocity)))
+        found.append(NoteEvent(onset_ql, duration_ql, pitches, velocity, parts[rank]))
     # In time; a grace note before what it adorns; then the order of the parts.
-    found.sort(key=lambda pair: (pair[1].onset_ql, pair[1].duration_ql > 0, pair[0]))
-    return tuple(event for _, event in found), n_drums
+    found.sort(key=lambda event: (event.onset_ql, event.duration_ql > 0, event.part))
+    return tuple(found), tuple(programs[rank] for rank in parts), n_drums
 
 
 def _duration(pieces):
@@ -325,11 +359,13 @@ def _parse_and_cache(path):
         song, remarks = _parse(path)
     except MidiError as error:
         return error
-    events = [[e.onset_ql, e.duration_ql, e.pitches, e.velocity] for e in song.events]
+    events = [[e.onset_ql, e.duration_ql, e.pitches, e.velocity, e.part] for e in song.events]
     record = {
         "events": events,
         "program": song.program,
         "tempo_bpm": song.tempo_bpm,
+        "programs": song.programs,
+        "bars": song.bars,
         "remarks": remarks,
     }
     with contextlib.suppress(OutputError):  # a cache that cannot be written costs only time
@@ -341,8 +377,14 @@ def _from_cache(path):
     """Return (song, remarks) of a file read before, or None."""
     try:
         record = json.loads(_cache_path(path).read_bytes())
-        events = tuple(NoteEvent(o, d, tuple(p), v) for o, d, p, v in record["events"])
-        song = Song(events, program=record["program"], tempo_bpm=record["tempo_bpm"])
+        events = tuple(NoteEvent(o, d, tuple(p), *more) for o, d, p, *more in record["events"])
+        song = Song(
+            events,
+            program=record["program"],
+            tempo_bpm=record["tempo_bpm"],
+            programs=tuple(record["programs"]),
+            bars=tuple(map(tuple, record["bars"])),
+        )
         return song, tuple(record["remarks"])
     except (OSError, ValueError, TypeError, KeyError):
         return None

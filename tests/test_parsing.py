@@ -83,9 +83,10 @@ def test_note_across_bar_lines_is_one_note(tmp_path):
 
 def test_tracks_come_in_time_then_in_the_order_of_the_file(tmp_path):
     upper = NoteEvent(0, 2, (72,)), NoteEvent(2, 1, (74,))
-    lower = NoteEvent(0, 1, (48,)), NoteEvent(1, 2, (50,))
+    lower = NoteEvent(0, 1, (48,), part=1), NoteEvent(1, 2, (50,), part=1)
     song = read(midi_bytes([(6, upper), (40, lower)]), tmp_path)
     assert (song.events, song.program) == ((upper[0], *lower, upper[1]), 6)
+    assert song.programs == (6, 40)
 
 
 # Writing
@@ -257,3 +258,25 @@ def test_unwritable_cache_costs_only_time(cached, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MUSICLAB_CACHE", str(tmp_path / "file"))
     assert parse_folder(cached[0]) == cached[1]
+
+
+# Parts and bars
+
+
+def test_parts_keep_their_instruments_and_bars_their_places(tmp_path):
+    programs = tuple(range(5, 39, 2))  # 17: more than a MIDI port has channels
+    events = tuple(NoteEvent(float(k), 1.0, (40 + k,), part=k) for k in range(len(programs)))
+    bars = ((0.0, 1, 4), (1.0, 3, 4), (13.0, 6, 8))
+    song = Song(events, program=5, programs=programs, bars=bars)
+    tracks = mido.MidiFile(file=io.BytesIO(song_to_midi(song))).tracks[1:]
+    ports = [[m.port for m in track if m.type == "midi_port"] for track in tracks]
+    channels = [next(m.channel for m in track if m.type == "note_on") for track in tracks]
+    assert ports == [[]] * 15 + [[1]] * 2 and 9 not in channels
+    assert channels[15:] == channels[:2] and len(set(channels)) == 15
+    assert read(song_to_midi(song), tmp_path) == song
+
+
+def test_song_knows_its_bar_lines():
+    song = Song((NoteEvent(0, 9, (60,)),), bars=((0.0, 1, 4), (1.0, 3, 4), (7.0, 2, 4)))
+    assert song.bar_lines_ql() == [0, 1, 4, 7]
+    assert Song((NoteEvent(0, 9, (60,)),)).bar_lines_ql() == [0, 4, 8]
