@@ -89,6 +89,17 @@ class Song:
                 n += 1
         return lines
 
+    def until(self, end_ql):
+        """Return the song up to a moment: what sounds there ends there."""
+        return replace(
+            self,
+            events=tuple(
+                replace(event, duration_ql=min(event.duration_ql, end_ql - event.onset_ql))
+                for event in self.events
+                if event.onset_ql < end_ql
+            ),
+        )
+
     def runs(self, length):
         """Return the runs of so many events, in a form that knows no key, octave or rhythm.
 

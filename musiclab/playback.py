@@ -1,87 +1,141 @@
 """Songs to sound, without network or system libraries.
 
 The synthesiser is `midirenderer` with the General MIDI SoundFont that the
-`pretty_midi` package carries; where it has no wheel, `pretty_midi` plays
-sine waves. Sound is an array (n_samples,), float32 in [-1, 1], mono.
+`pretty_midi` package carries, or the one that MUSICLAB_SOUNDFONT names;
+where it has no wheel, `pretty_midi` plays sine waves. Sound is an array
+(n_samples,), float32 in [-1, 1], mono. Of a long song the first LONGEST_S
+seconds sound.
 """
 
 import base64
 import html
 import importlib.util
 import io
-from functools import cache
+import os
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from IPython.display import HTML
 
-from musiclab.errors import MusiclabError
-from musiclab.parsing import song_to_midi, write_bytes
+from musiclab.errors import MidiError, ParameterError
+from musiclab.instruments import instrument_program
+from musiclab.parsing import CHANNELS, midi_bytes, song_to_midi, song_tracks, write_bytes
 
 SAMPLE_RATE = 48_000
 PEAK = 0.9
 TAIL_QL = 3.0  # how long the last note may ring
-
-INSTRUMENTS = {
-    "piano": 0,
-    "clave": 6,
-    "órgano": 19,
-    "guitarra": 24,
-    "violín": 40,
-    "violonchelo": 42,
-    "arpa": 46,
-    "cuerdas": 48,
-    "coro": 52,
-    "trompeta": 56,
-    "clarinete": 71,
-    "flauta": 73,
-}
+LONGEST_S = 600
+SLOWEST_BPM, FASTEST_BPM = 4, 1000
+SOUNDFONT = "MUSICLAB_SOUNDFONT"
+# midirenderer lets notes begin at the next multiple of 64 samples, so late by
+# 32 on average: without the first 32, no note is off by more than 0.67 ms.
+LATE_SAMPLES = 32
 
 
-def instrument_program(name):
-    """Return the General MIDI program (0-127) of an instrument's Spanish name.
+def with_sound(song, instrument=None, tempo_bpm=None):
+    """Return the song for another instrument, or at another tempo.
 
-    Raises MusiclabError with the names that exist.
+    instrument: a name or number that `instrument_program` takes, or a list
+        of them, one for each part
+    Raises ParameterError for an unknown name, or a tempo that MIDI cannot hold.
     """
-    if name not in INSTRUMENTS:
-        raise MusiclabError(f"no hay instrumento «{name}»: elige {', '.join(INSTRUMENTS)}")
-    return INSTRUMENTS[name]
+    if instrument is not None:
+        names = instrument if isinstance(instrument, (list, tuple)) else [instrument]
+        programs = tuple(instrument_program(name) for name in names)
+        song = replace(song, program=programs[-1], programs=programs[:-1])
+    if tempo_bpm is None:
+        return song
+    if not SLOWEST_BPM <= tempo_bpm <= FASTEST_BPM:
+        raise ParameterError(
+            f"el tempo es {tempo_bpm} y debe ser de {SLOWEST_BPM} a {FASTEST_BPM} negras por minuto"
+        )
+    return replace(song, tempo_bpm=float(tempo_bpm))
+
+
+def left_out(song):
+    """Return a Spanish sentence on how much of the song does not sound, or an empty text."""
+    if song.duration_s <= LONGEST_S:
+        return ""
+    return f"suenan los primeros {LONGEST_S // 60} minutos de {song.duration_s / 60:.0f}"
 
 
 def render(song):
     """Return the sound of a song at SAMPLE_RATE, its loudest sample at PEAK.
 
-    The same song gives the same samples each time.
+    The same song gives the same samples each time. Raises ParameterError
+    when the SoundFont is missing or broken.
     """
-    midi = song_to_midi(song, tail_ql=TAIL_QL)
-    if importlib.util.find_spec("midirenderer"):
-        samples = _render_soundfont(midi)
-    else:
-        samples = _render_sines(midi)
+    song = song.until(LONGEST_S * song.tempo_bpm / 60)
+    tracks, n = song_tracks(song), len(CHANNELS)
+    # More instruments than MIDI has channels are played in turn, and mixed.
+    groups = [tracks[k : k + n] for k in range(0, len(tracks), n)]
+    try:
+        return _mixed(
+            [_synthesise(midi_bytes(group, song.tempo_bpm, tail_ql=TAIL_QL)) for group in groups]
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ParameterError(
+            f"el banco de sonidos «{_soundfont_path()}» no se puede usar ({error}): pon en "
+            f"{SOUNDFONT} la ruta de un fichero .sf2 en buen estado, o quítala"
+        ) from error
+
+
+def render_midi(data):
+    """Return the sound of a MIDI file (bytes) as it stands, percussion and tempos included.
+
+    For files that `parse_midi` reads and that are not longer than LONGEST_S.
+    Raises MidiError when it cannot be played.
+    """
+    try:
+        return _mixed([_synthesise(data)])
+    except (RuntimeError, ValueError, OSError, EOFError, IndexError, KeyError) as error:
+        raise MidiError(f"el MIDI no se puede tocar ({error}): vuelve a exportarlo") from error
+
+
+def _mixed(sounds):
+    """Return sounds of different lengths as one, its loudest sample at PEAK."""
+    samples = np.zeros(max(map(len, sounds)), dtype=np.float32)
+    for sound in sounds:
+        samples[: len(sound)] += sound
     loudest = np.abs(samples).max(initial=0.0)
-    return (samples * (PEAK / loudest if loudest else 0.0)).astype(np.float32)
+    return samples * np.float32(PEAK / loudest if loudest else 0.0)
 
 
-def _render_soundfont(midi):
-    import midirenderer
-
-    wave = midirenderer.render_wave_from(_soundfont(), midi)
-    samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
-    assert rate == SAMPLE_RATE
-    return samples.mean(axis=1)
-
-
-def _render_sines(midi):
+def _synthesise(midi):
+    if importlib.util.find_spec("midirenderer"):
+        return _play_soundfont(midi)
     import pretty_midi
 
     return pretty_midi.PrettyMIDI(io.BytesIO(midi)).synthesize(fs=SAMPLE_RATE)
 
 
-@cache
-def _soundfont():
-    package = Path(importlib.util.find_spec("pretty_midi").origin).parent
-    return (package / "TimGM6mb.sf2").read_bytes()
+def _play_soundfont(midi):
+    import midirenderer
+
+    wave = midirenderer.render_wave_from(_read_soundfont(_soundfont_path()), midi)
+    samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
+    assert rate == SAMPLE_RATE
+    return samples[LATE_SAMPLES:].mean(axis=1)
+
+
+def _soundfont_path():
+    if os.environ.get(SOUNDFONT):
+        return Path(os.environ[SOUNDFONT])
+    return Path(importlib.util.find_spec("pretty_midi").origin).with_name("TimGM6mb.sf2")
+
+
+@lru_cache(maxsize=1)
+def _read_soundfont(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ParameterError(
+            f"no se puede leer el banco de sonidos «{path}» ({error.strerror}): pon en {SOUNDFONT} "
+            "la ruta de un fichero .sf2, o quítala y prepara de nuevo el entorno (make env)"
+        ) from error
 
 
 def mp3_bytes(samples):
@@ -105,9 +159,20 @@ def player(song, title=""):
 
     It plays offline, in a notebook that is not trusted, and in its HTML page.
     """
-    data = base64.b64encode(mp3_bytes(render(song))).decode()
-    caption = f"<figcaption>{html.escape(title)}</figcaption>" if title else ""
     return HTML(
-        f'<figure style="margin:0.5em 0">{caption}'
-        f'<audio controls src="data:audio/mpeg;base64,{data}"></audio></figure>'
+        player_html(mp3_bytes(render(song)), ", ".join(filter(None, [title, left_out(song)])))
     )
+
+
+def player_html(mp3, caption=""):
+    """Return the HTML of a player of an MP3 file (bytes)."""
+    caption = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return (
+        f'<figure style="margin:0.5em 0">{caption}'
+        f'<audio controls src="{data_url(mp3, "audio/mpeg")}"></audio></figure>'
+    )
+
+
+def data_url(data, kind):
+    """Return bytes of a MIME type as an address that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

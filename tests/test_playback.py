@@ -9,11 +9,13 @@ import pytest
 import soundfile
 
 from musiclab import playback
-from musiclab.errors import MusiclabError
+from musiclab.errors import MidiError, MusiclabError, ParameterError
+from musiclab.instruments import instrument_program
 from musiclab.notes import NoteEvent, Song
+from musiclab.parsing import song_to_midi
 from musiclab.playback import SAMPLE_RATE, mp3_bytes, player, render, save_song
 
-ORGAN = playback.INSTRUMENTS["órgano"]  # sounds at once; a piano's sample takes 6 ms to begin
+ORGAN = instrument_program("órgano")  # sounds at once; a piano's sample takes 6 ms to begin
 
 
 @pytest.fixture(params=["soundfont", "sines"])
@@ -78,7 +80,75 @@ def test_player_needs_no_network_and_escapes_its_title(song):
     assert np.abs(soundfile.read(io.BytesIO(base64.b64decode(sound)))[0]).max() > 0.5
 
 
-def test_instruments():
-    assert playback.instrument_program("violín") == 40
-    with pytest.raises(MusiclabError, match=r"«kazoo»: elige piano, .*flauta"):
-        playback.instrument_program("kazoo")
+def test_onsets_are_within_a_millisecond_for_three_minutes():
+    pytest.importorskip("midirenderer")
+    rng, woodblock = np.random.default_rng(0), 115
+    ticks = np.cumsum(rng.integers(400, 1100, 220))
+    ticks = ticks[ticks < 180 * 960]  # 960 a second at 120 quarters a minute
+    sound = lambda onsets: render(
+        Song(tuple(NoteEvent(t / 480, 0.25, (76,)) for t in onsets), program=woodblock)
+    )
+    # A stroke that is due where a block begins is on time, before the shift.
+    begin = 50 * SAMPLE_RATE - playback.LATE_SAMPLES
+    stroke, samples, errors_ms = sound([48_000])[begin:][:1500], sound(ticks), []
+    for tick in ticks:
+        due = tick * SAMPLE_RATE / 960
+        near = samples[round(due) - 200 : round(due) + 1700]
+        found = round(due) - 200 + np.correlate(near, stroke, "valid").argmax()
+        errors_ms.append((found - due) / SAMPLE_RATE * 1000)
+    assert len(ticks) > 150 and np.abs(errors_ms).max() < 0.7
+    assert abs(np.polyfit(ticks, errors_ms, 1)[0] * ticks[-1]) < 0.1, "drift"
+
+
+# What sounds
+
+
+def test_more_instruments_than_channels_do_not_share_one():
+    pytest.importorskip("midirenderer")
+    programs = tuple(range(0, 80, 4))
+    together = Song(tuple(NoteEvent(k, 0.5, (60,), part=k) for k in range(20)), programs=programs)
+    loud = render(together)
+    for part in (0, 15, 19):
+        alone = render(Song((together.events[part],), program=programs[part]))
+        place = slice(part * SAMPLE_RATE // 2, part * SAMPLE_RATE // 2 + 6000)
+        a, b = loud[place], alone[place]
+        assert np.corrcoef(a, b)[0, 1] > 0.9, part
+
+
+def test_student_chooses_instruments_and_tempo(song):
+    quick = playback.with_sound(song, "Flute", tempo_bpm=180)
+    assert (quick.program, quick.tempo_bpm, quick.events) == (73, 180, song.events)
+    duet = playback.with_sound(song, ["violín", "cello"])
+    assert [duet.program_of(part) for part in range(3)] == [40, 42, 42]
+
+
+def test_long_song_is_cut_and_says_so(monkeypatch):
+    monkeypatch.setattr(playback, "LONGEST_S", 60)
+    long = Song(tuple(NoteEvent(4 * k, 4, (60,)) for k in range(100)), source="larga")
+    assert playback.left_out(long) == "suenan los primeros 1 minutos de 3"
+    assert 60 <= len(render(long)) / SAMPLE_RATE < 63
+    assert "suenan los primeros" in player(long).data and playback.left_out(Song(())) == ""
+
+
+def test_file_sounds_as_it_stands(song):
+    midi = song_to_midi(song, tail_ql=playback.TAIL_QL)
+    assert np.array_equal(playback.render_midi(midi), render(song))
+    with pytest.raises(MidiError, match="vuelve a exportarlo"):
+        playback.render_midi(b"MThd nothing")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"RIFF" + bytes(200)])
+def test_soundfont_that_is_missing_or_broken_is_one_sentence(song, content, tmp_path, monkeypatch):
+    pytest.importorskip("midirenderer")
+    path = tmp_path / "otro.sf2"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(playback.SOUNDFONT, str(path))
+    with pytest.raises(ParameterError, match=r"otro\.sf2.*MUSICLAB_SOUNDFONT"):
+        render(song)
+
+
+@pytest.mark.parametrize("tempo", [0, -1, 1, float("nan"), 1e9])
+def test_tempo_that_midi_cannot_hold_is_one_sentence(song, tempo):
+    with pytest.raises(ParameterError, match="tempo"):
+        playback.with_sound(song, tempo_bpm=tempo)
