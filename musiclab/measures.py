@@ -7,7 +7,11 @@ but with exact times in place of time steps. As there, what would divide by
 nothing is NaN: every rate, entropy and polyphony of a song without notes.
 """
 
+from collections import Counter
+
 import numpy as np
+
+from musiclab.errors import ParameterError
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
@@ -175,3 +179,98 @@ def statistics_table(corpus, generated):
 def _mean_and_spread(values):
     values = values[~np.isnan(values)]
     return f"{values.mean():.2f} ± {values.std():.2f}" if len(values) else "sin datos"
+
+
+# How the values of all notes are shared out
+
+ASPECTS = ("pitch_class", "pitch", "duration", "interval")
+
+
+def shares_of(songs, what="pitch_class"):
+    """Return {value: share} of all the notes of songs, by ascending value; empty without notes.
+
+    what: pitch_class (0-11), pitch (MIDI number), duration (quarter lengths)
+        or interval: the semitones by which the upper line moves, see `skyline`
+
+    Raises ParameterError for any other.
+    """
+    if what not in ASPECTS:
+        raise ParameterError(f"no se puede repartir «{what}»: elige {' o '.join(ASPECTS)}")
+    counts = Counter(value for song in songs for value in _values(song, what))
+    n = counts.total()
+    return {value: counts[value] / n for value in sorted(counts)}
+
+
+def _values(song, what):
+    if what == "duration":
+        return [_tidy(event.duration_ql) for event in song.events for _ in event.pitches]
+    if what == "interval":
+        return np.diff(skyline(song)).tolist()
+    return (_pitches(song) % (12 if what == "pitch_class" else 128)).tolist()
+
+
+def skyline(song):
+    """Return the pitches of a song's upper line, an int array.
+
+    The highest note of each onset, but for those below a note of the line
+    that still sounds.
+
+    Source: Uitdenbogerd and Zobel (1998), Manipulation of music for melody matching.
+    """
+    line, end = [], 0.0
+    events = sorted(song.events, key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
+    last_onset = None
+    for event in events:
+        onset, pitch = _tidy(event.onset_ql), event.pitches[-1]
+        below = line and pitch < line[-1] and onset < end
+        if onset != last_onset and not below:
+            line.append(pitch)
+            end = _tidy(event.end_ql)
+        last_onset = onset
+    return np.array(line, dtype=int)
+
+
+def overlapping_area(shares, others):
+    """Return what two histograms {value: share} have in common: 1 if equal, 0 if nothing.
+
+    One less their total variation distance. Yang and Lerch (2020), On the
+    evaluation of generative models in music, take this area of the smoothed
+    densities of distances; here it is that of the histograms themselves.
+    """
+    if not (shares and others):
+        return np.nan
+    return float(sum(min(share, others.get(value, 0.0)) for value, share in shares.items()))
+
+
+# A song beside itself
+
+
+def chroma(song, frame_ql=1.0):
+    """Return how long each pitch class sounds in each frame of a song, an array (n_frames, 12).
+
+    In frames; two notes of one class count twice, grace notes nothing.
+    """
+    times = [(_tidy(e.onset_ql / frame_ql), _tidy(e.end_ql / frame_ql)) for e in song.events]
+    sounds = np.zeros((int(np.ceil(max((end for _, end in times), default=0))), 12))
+    for event, (onset, end) in zip(song.events, times, strict=True):
+        frames = np.arange(int(onset), int(np.ceil(end)))
+        lengths = np.minimum(frames + 1, end) - np.maximum(frames, onset)
+        for pitch in event.pitches:
+            sounds[frames, pitch % 12] += lengths
+    return sounds
+
+
+def similarity_matrix(song, frame_ql=1.0):
+    """Return how alike the frames of a song are, an array (n_frames, n_frames) from 0 to 1.
+
+    The cosine of the angle between their chroma; silence is like silence,
+    and nothing else is.
+
+    frame_ql: quarter lengths of a frame
+    Source: Foote (1999), Visualizing music and audio using self-similarity.
+    """
+    sounds = chroma(song, frame_ql)
+    lengths = np.linalg.norm(sounds, axis=1, keepdims=True)
+    silent = lengths == 0
+    sounds = sounds / np.where(silent, 1, lengths)
+    return np.clip(sounds @ sounds.T, 0, 1) + (silent & silent.T)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musiclab import measures
-from musiclab.measures import STATISTICS, statistics_of, statistics_table
+from musiclab.errors import ParameterError
+from musiclab.measures import (
+    STATISTICS,
+    overlapping_area,
+    shares_of,
+    statistics_of,
+    statistics_table,
+)
 from musiclab.notes import NoteEvent, Song
 
 EMPTY = Song(())
@@ -110,3 +117,78 @@ def test_table_is_aligned_and_shows_mean_and_spread():
     assert lines[0].split() == ["estadística", "corpus", "(2)", "generadas", "(1)"]
     assert lines[1].endswith("7.00 ± 3.00    0.00 ± 0.00")
     assert lines[-1].split()[-4:] == ["sin", "datos", "sin", "datos"]
+
+
+# Shares
+
+
+def test_shares_by_hand():
+    songs = [make_song((0, 1, (60, 64)), (1, 0.5, (72,))), make_song((0, 1 / 3, (48,)))]
+    assert shares_of(songs) == {0: 3 / 4, 4: 1 / 4}
+    assert shares_of(songs, "pitch") == dict.fromkeys((48, 60, 64, 72), 1 / 4)
+    assert shares_of(songs, "duration") == {0.333333: 1 / 4, 0.5: 1 / 4, 1.0: 1 / 2}
+    assert shares_of(songs, "interval") == {8: 1.0}, "from E4 to C5; no step between songs"
+    assert shares_of([EMPTY]) == shares_of([], "interval") == {}
+    with pytest.raises(ParameterError, match="«tono»: elige pitch_class o pitch o"):
+        shares_of(songs, "tono")
+
+
+def test_the_skyline_is_the_upper_line():
+    # A bass that moves under a held note is not in it, nor is a chord's inside.
+    song = make_song((0, 2, (60, 72)), (1, 1, (48,)), (2, 1, (50,)), (2, 1, (71,)), (3, 1, (40,)))
+    assert measures.skyline(song).tolist() == [72, 71, 40]
+    above = make_song((0, 4, (60,)), (1, 1, (70,)), (2, 1, (64,)), (2, 0, (69,)))
+    assert measures.skyline(above).tolist() == [60, 70, 69]
+    assert measures.skyline(EMPTY).tolist() == []
+
+
+def test_overlapping_area_by_hand():
+    p, q = {0: 0.5, 2: 0.5}, {0: 0.2, 1: 0.3, 2: 0.5}
+    assert overlapping_area(p, q) == overlapping_area(q, p) == pytest.approx(0.7)
+    assert overlapping_area(p, p) == 1 and overlapping_area(p, {1: 1.0}) == 0
+    assert math.isnan(overlapping_area(p, {})) and math.isnan(overlapping_area({}, {}))
+
+
+@given(st.lists(notes, min_size=1, max_size=9).map(sorted), st.sampled_from(measures.ASPECTS))
+def test_shares_sum_to_one_and_overlap_with_themselves(notes, what):
+    shares = shares_of([make_song(*notes)], what)
+    assert list(shares) == sorted(shares)
+    if shares:
+        assert sum(shares.values()) == pytest.approx(1)
+        assert overlapping_area(shares, shares) == pytest.approx(1)
+
+
+# Similarity
+
+
+def test_chroma_by_hand():
+    song = make_song((0, 1.5, (60,)), (0.5, 0.5, (62, 72)), (3, 0, (61,)), (3.25, 0.25, (59,)))
+    expected = np.zeros((4, 12))
+    expected[0, [0, 2]], expected[1, 0], expected[3, 11] = (1.5, 0.5), 0.5, 0.25
+    np.testing.assert_allclose(measures.chroma(song), expected)
+    np.testing.assert_allclose(2 * measures.chroma(song, 2), expected[::2] + expected[1::2])
+    assert measures.chroma(EMPTY).shape == (0, 12)
+    thirds = make_song(*((k / 3, 1 / 3, (60,)) for k in range(6)))
+    np.testing.assert_allclose(measures.chroma(thirds)[:, 0], [1, 1], atol=1e-5)
+
+
+def test_similarity_by_hand():
+    song = make_song((0, 1, (60, 64)), (1, 1, (72,)), (4, 1, (61,)))
+    s = 1 / math.sqrt(2)
+    silence = [0, 0, 1, 1, 0]
+    expected = [[1, s, 0, 0, 0], [s, 1, 0, 0, 0], silence, silence, [0, 0, 0, 0, 1]]
+    np.testing.assert_allclose(measures.similarity_matrix(song), expected, atol=1e-12)
+    assert measures.similarity_matrix(EMPTY).shape == (0, 0)
+
+
+@given(st.lists(notes, min_size=1, max_size=9).map(sorted), st.integers(-20, 20))
+def test_similarity_is_symmetric_and_knows_no_key(notes, semitones):
+    song = make_song(*notes)
+    matrix = measures.similarity_matrix(song)
+    assert matrix.shape == (math.ceil(round(song.duration_ql, 6)),) * 2
+    np.testing.assert_allclose(matrix, matrix.T)
+    np.testing.assert_allclose(np.diag(matrix), 1)
+    assert not matrix.size or (0 <= matrix.min() and matrix.max() <= 1)
+    np.testing.assert_allclose(
+        matrix, measures.similarity_matrix(song.transposed(semitones)), atol=1e-12
+    )
