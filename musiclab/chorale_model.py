@@ -26,14 +26,15 @@ from musiclab.chorales import (
     corpus_memories,
     features,
 )
-from musiclab.errors import BundleError, DatasetError, MusiclabError, ParameterError
+from musiclab.errors import BundleError, DatasetError, ParameterError
 from musiclab.evaluation import Score
-from musiclab.generation import sample_id
+from musiclab.generation import RecurrentLayer, sample_id
 from musiclab.grid import grid_to_song
 from musiclab.progress import progress
-from musiclab.training import damaged, read_archive, write_archive
+from musiclab.storage import check_arrays, damaged, read_archive, write_archive
 
 FORMAT = "musiclab-chorales-1"
+MAX_SIXTEENTHS = 250_000  # to learn from: four times the public set; its memories take 1 GB
 ops, layers = keras.ops, keras.layers
 
 
@@ -210,6 +211,30 @@ def _choose(hidden, previous, trust, chosen, guess, within, n_symbols, settings)
     return logits + IntervalScores(n_symbols)(x, notes)
 
 
+class Reading:
+    """A reader that reads each sixteenth of one chorale once, and carries its state on."""
+
+    def __init__(self, reader, n_symbols):
+        dense, *recurrent = [layer for layer in reader.layers if layer.weights]
+        kernel, self.bias = dense.get_weights()
+        self.kernel = np.pad(kernel, [(0, 1), (0, 0)])  # the last row for what says nothing
+        self.sizes = np.array([n_symbols] * N_VOICES + [size for _, size in BEFORE])
+        self.layers = [RecurrentLayer(layer) for layer in recurrent]
+        self.n_read, self.memories = 0, [None] * len(recurrent)
+
+    def read_on(self, seen):
+        """Return hidden (1, 1, H) of the last sixteenth of the Features of the chorale so far."""
+        classes = np.concatenate([seen.previous, seen.before], axis=1)[self.n_read :]
+        rows = np.cumsum(self.sizes) - self.sizes + classes
+        rows[(classes < 0) | (classes >= self.sizes)] = len(self.kernel) - 1
+        outputs = [self.kernel[rows].sum(axis=1)[None] + self.bias]
+        for k, layer in enumerate(self.layers):
+            output, self.memories[k] = layer.read(outputs[-1], self.memories[k])
+            outputs.append(output)
+        self.n_read += len(classes)
+        return np.concatenate(outputs, axis=-1)[:, -1:]
+
+
 # Training
 
 
@@ -218,6 +243,11 @@ class Corpus:
 
     def __init__(self, chorales, settings):
         self.settings, self.chorales = settings, [chorale[:, ORDER] for chorale in chorales]
+        if (n := sum(map(len, chorales))) > MAX_SIXTEENTHS:
+            raise DatasetError(
+                f"los corales para aprender tienen {n} semicorcheas, y no caben en la memoria más "
+                f"de {MAX_SIXTEENTHS}: quita alguno"
+            )
         sung = np.concatenate([chorale[chorale > 0] for chorale in chorales])
         if not len(sung):
             raise DatasetError("los corales no tienen más que silencio: elige otra carpeta")
@@ -342,19 +372,20 @@ class ChoraleModel:
     def load(cls, path):
         """Read what `save` wrote.
 
+        No network is built that is larger than the file's weights.
         Raises BundleError when it is missing, damaged or of another format.
         """
         meta, arrays = read_archive(path, FORMAT)
         try:
             known, *weights = arrays
-            chorales = np.split(known.astype(int), np.cumsum(meta["lengths"])[:-1])
-            settings = Settings(
-                **meta["settings"] | {"without": tuple(meta["settings"]["without"])}
-            )
-            model = cls(chorales, settings)
+            model = cls(_known(known, meta["lengths"]), _settings(meta["settings"], weights))
+            check_arrays(weights, model.model.get_weights())
             model.model.set_weights(weights)
-            model.temperature = float(meta["temperature"])
-        except (KeyError, TypeError, ValueError, IndexError, MusiclabError) as error:
+            model.temperature = meta["temperature"]
+            numbers = [*weights, model.temperature]
+            if not all(np.isfinite(n).all() for n in numbers) or model.temperature <= 0:
+                raise ValueError("numbers that are none")
+        except Exception as error:  # Keras has errors of its own for what it cannot build
             raise BundleError(damaged(path)) from error
         return model
 
@@ -451,29 +482,26 @@ class ChoraleModel:
         chorale = np.zeros((n_sixteenths, N_VOICES), dtype=int)
         chorale[: len(prompt)] = prompt[:, ORDER]
         guesser, guesses = Guesser(self.corpus.memories), None
+        reading = Reading(self.reader, self.corpus.n_symbols)
         for t in progress(range(n_sixteenths), "Componiendo", "semicorchea"):
             new = guesser.guess(chorale[: t + 1], t)
             guesses = new if t == 0 else [*map(np.concatenate, zip(guesses, new, strict=True))]
             if t >= len(prompt):
-                self._write_chord(chorale[: t + 1], guesses, rng, temperature, options)
+                self._write_chord(chorale[: t + 1], guesses, reading, rng, temperature, options)
         return chorale[:, np.argsort(ORDER)]
 
-    def _write_chord(self, chorale, guesses, rng, temperature, options):
+    def _write_chord(self, chorale, guesses, reading, rng, temperature, options):
         """Choose the voices of the last sixteenth, in place."""
         t, shift = len(chorale) - 1, self.corpus.shift(0)
         for voice in range(N_VOICES):
             seen = features(chorale, *guesses).without(self.settings.without)
             if voice == 0:
-                hidden = self._hidden(seen)[:, t : t + 1]
+                hidden = reading.read_on(seen.window(0, t + 1, shift))
             inputs = batch([seen.window(t, 1, shift)])[0]
             names = ("previous", "trust", "chosen", "guess", "within")
             logits = self.chooser.predict_on_batch([hidden, *(inputs[name] for name in names)])
             symbol = sample_id(logits[0, 0, voice] / self.temperature, temperature, rng, **options)
             chorale[t, voice] = symbol - shift
-
-    def _hidden(self, seen):
-        inputs = batch([self._whole(seen)])[0]
-        return self.reader.predict_on_batch([inputs["previous"], inputs["before"]])
 
     def _whole(self, seen):
         """Return all of the Features as symbols; in few lengths, for few compilations."""
@@ -488,6 +516,30 @@ class ChoraleModel:
         )
         candidates = [k / 20 for k in range(10, 41)]
         return min(candidates, key=lambda t: _nll(logits / t, symbols).mean())
+
+
+def _known(notes, lengths):
+    """Return the chorales of a file; raise ValueError for what are none."""
+    sound = notes.dtype == np.uint8 and notes.shape[1:] == (N_VOICES,) and notes.max() <= 127
+    if not sound or not all(type(n) is int and n > 0 for n in lengths):
+        raise ValueError("no chorales")
+    if sum(lengths) != len(notes):
+        raise ValueError("chorales of other lengths")
+    return np.split(notes.astype(int), np.cumsum(lengths)[:-1])
+
+
+def _settings(found, weights):
+    """Return the Settings of a file; raise ValueError for those that its weights cannot have."""
+    settings = Settings(**found | {"without": tuple(found["without"])})
+    for field in fields(Settings):
+        value, kinds = getattr(settings, field.name), (type(field.default),)
+        if type(value) not in (kinds if kinds != (float,) else (int, float)):
+            raise ValueError(f"{field.name} is {value!r:.40}")
+    # A layer has its square at least, and three arrays: what claims more is not built.
+    needed = max(settings.layers * settings.units**2, settings.width**2)
+    if needed > sum(w.size for w in weights) or 3 * settings.layers > len(weights):
+        raise ValueError(f"too few weights for {settings}")
+    return settings
 
 
 def _compile(model, settings):

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,3 +78,40 @@ def test_the_noise_experiment_prints_its_figures(load, tmp_path, monkeypatch, ca
     assert [row["red"] for row in rows] == ["sin ruido", "ruido simple", "VAE"]
     assert float(rows[0]["efecto_nats"]) == 0 < float(rows[1]["efecto_nats"]) < np.log(4)
     assert f"{float(rows[2]['nll_nats']):.3f}" in capsys.readouterr().out
+
+
+def test_generation_is_timed_beside_the_tutorials_loop(load, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "generation.csv"
+    speed = load("generation", "--units", 3, 2, "--repeats", 1, "--output", output)
+    for name, value in {"N_NOTES": 6, "TUTORIAL_NOTES": 2, "CACHE_BYTES": 2**16}.items():
+        monkeypatch.setattr(speed, name, value)
+    monkeypatch.setattr(speed, "LENGTHS", (5, 10))
+    speed.main()
+    rows = list(csv.DictReader(output.open()))
+    assert all(float(row["ms_per_note"]) > 0 for row in rows if "a punto" not in row["case"])
+    assert {row["cores"] for row in rows if row["experiment"] == "velocidad, un núcleo"} == {"1"}
+    assert len({(row["experiment"], row["case"]) for row in rows}) == len(rows) == 18
+    assert float(rows[2]["times_as_fast"]) > 10
+    assert capsys.readouterr().out.count("notas") >= 2
+
+
+def test_fuzzing_finds_nothing_and_could_find_something(tmp_path):
+    script, out = BENCHMARKS / "fuzz.py", tmp_path / "fuzz"
+    command = [sys.executable, script, "--minutes", "0.1", "--output", out, "--targets"]
+    done = subprocess.run(
+        [*command, "manifest", "preset", "chorale_csv"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert list(out.iterdir()) == []
+
+    spec = importlib.util.spec_from_file_location("fuzz", script)
+    fuzz = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fuzz)
+    found = fuzz._outcome(lambda data: data[10], b"short")
+    assert found[0] == "otro error" and "IndexError" in found[1]
+    originals = [b"60,61,62", b'{"a": [1, 2]}', bytes(50)]
+    tries = [
+        [fuzz.mutate(originals, np.random.default_rng([seed, k])) for k in range(300)]
+        for seed in (1, 1, 2)
+    ]
+    assert tries[0] == tries[1] != tries[2] and len(set(tries[0])) > 150

@@ -1,14 +1,24 @@
 """The chorale model on a few small chorales: causal, repeatable, and the same after it was saved."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from strategies import random_chorale
 
-from musiclab.chorale_model import IDEAS, ChoraleModel, Corpus, Settings, Windows
+from musiclab.chorale_model import (
+    FORMAT,
+    IDEAS,
+    MAX_SIXTEENTHS,
+    ChoraleModel,
+    Corpus,
+    Settings,
+    Windows,
+)
 from musiclab.chorales import NOT_YET, ORDER
 from musiclab.errors import BundleError, DatasetError, ParameterError
+from musiclab.storage import read_archive, write_archive
 
 SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3)
 
@@ -73,11 +83,12 @@ def test_the_score_is_that_of_the_logits(trained, valid):
     assert score.n_symbols == losses.size
 
 
-def test_writing_draws_from_the_probabilities_of_reading(trained):
+@pytest.mark.parametrize("n_given", [0, 7])
+def test_writing_draws_from_the_probabilities_of_reading(trained, valid, n_given):
     """At temperature 0 each written symbol is the likeliest of those that reading gives."""
-    chorale = trained.write(12, None, temperature=0)
-    logits = trained.logits(*trained.features([chorale]))[..., 1:]  # silence is never written
-    symbols = chorale[:, ORDER] - trained.corpus.lowest
+    chorale = trained.write(70, None, valid[0][:n_given], temperature=0)
+    logits = trained.logits(*trained.features([chorale]))[n_given:, :, 1:]  # no silence is written
+    symbols = chorale[n_given:, ORDER] - trained.corpus.lowest
     best = np.take_along_axis(logits, symbols[..., None], axis=-1)[..., 0]
     np.testing.assert_allclose(best, logits.max(axis=-1), atol=1e-4)
 
@@ -96,6 +107,48 @@ def test_a_saved_model_is_the_same(trained, valid, tmp_path):
     features = trained.features(valid)
     assert loaded.score(loaded.features(valid))[0] == trained.score(features)[0]
     assert [*map(str, loaded.known_songs())] == [*map(str, trained.known_songs())]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"temperature": value} for value in (0, -1, "1", float("nan"), 10**400, None)),
+        *({"lengths": value} for value in ([], [10**9], [-1, 200], [0] * 5, "123", None)),
+        *({"settings": value} for value in ([], {}, None)),
+        *({name: 10**9} for name in ("units", "layers", "width")),
+        *({name: value} for name in ("units", "dropout", "seed") for value in ("4", True, -1)),
+        *({"margin": value} for value in (-60, 1.5)),
+        *({"without": value} for value in (None, "abc", ["suerte"], [[]])),
+        {"suerte": 1},
+    ],
+    ids=str,
+)
+def test_a_model_that_claims_what_it_has_not_is_refused_at_once(trained, tmp_path, wrong):
+    path = trained.save(tmp_path / "model.npz")
+    meta, arrays = read_archive(path, FORMAT)
+    top = {key: wrong[key] for key in wrong if key in meta}
+    meta = {**meta, **(top or {"settings": meta["settings"] | wrong})}
+    write_archive(path, FORMAT, meta, arrays)
+    start = time.process_time()
+    with pytest.raises(BundleError, match="está dañado"):
+        ChoraleModel.load(path)
+    assert time.process_time() - start < 3
+
+
+def test_arrays_that_are_no_model_are_refused(trained, tmp_path):
+    path = trained.save(tmp_path / "model.npz")
+    meta, (known, first, *rest) = read_archive(path, FORMAT)
+    others = [[known + 128, first, *rest], [known.astype(int), first, *rest], [known, *rest]]
+    others += [[known[:-1], first, *rest], [known, first * np.nan, *rest], [known], []]
+    for arrays in (*others, [known[:, :3], first, *rest], [known, first.astype(float), *rest]):
+        write_archive(path, FORMAT, meta, arrays)
+        with pytest.raises(BundleError, match="está dañado"):
+            ChoraleModel.load(path)
+
+
+def test_more_chorales_than_a_memory_holds_are_refused():
+    with pytest.raises(DatasetError, match="quita alguno"):
+        Corpus([np.full((MAX_SIXTEENTHS + 1, 4), 60)], SMALL)
 
 
 @pytest.mark.parametrize("keep", [0, 100, -100])

@@ -1,10 +1,15 @@
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musiclab import generation
+from musiclab.backend import keras
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.generation import generate, generate_songs, log_probabilities, sample_id
+from musiclab.models import CELLS, INPUTS, NOISES, TRANSFORMER, choose_noise
 
 PROMPT = np.array([1, 2, 3, 4], dtype=np.int32)
 
@@ -13,12 +18,18 @@ def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum()
 
 
+def logits_after(model, ids):
+    """What follows ids, by Keras."""
+    logits = model(np.array([ids])).numpy()[0].astype(float)
+    return logits[-1] if logits.ndim == 2 else logits
+
+
 def slow_loop(model, prompt, n_notes, window_length, temperature, rng):
     """What generation means, one obvious step at a time."""
     ids = prompt.tolist()
     for _ in range(n_notes):
-        logits = model(np.array([ids[-window_length:]])).numpy()[0]
-        logits = (logits[-1] if logits.ndim == 2 else logits)[1:].astype(float)
+        seen = ids if window_length is None else ids[-window_length:]
+        logits = logits_after(model, seen)[1:]
         if temperature:
             ids.append(1 + rng.choice(len(logits), p=softmax(logits / temperature)))
         else:
@@ -26,13 +37,40 @@ def slow_loop(model, prompt, n_notes, window_length, temperature, rng):
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("every_step", [False, True])
-def test_generation_is_the_slow_loop_and_mutates_nothing(make_bundle, every_step):
-    model = make_bundle(every_step=every_step)[0].model
-    weights = [5 * w for w in model.get_weights()]
-    model.set_weights(weights)
-    for temperature in (0, 0.7, 1.5):
-        args, prompt = (12, 3, temperature), PROMPT.copy()
+def decided(bundle, seed=0):
+    """Return a bundle's model with weights that make up their mind, and some noise if it takes any."""
+    model, rng = bundle.model, np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=w.shape) * 1.5 for w in model.get_weights()])
+    if bundle.config.get("noise", "none") != "none":
+        choose_noise(model, rng.standard_normal(8))
+    return model
+
+
+ONE_WAY = [
+    {"cell": cell, "inputs": inputs, "noise": noise, "every_step": True, "dropout": 0.5}
+    for cell in CELLS
+    for inputs in INPUTS
+    for noise in NOISES
+]
+NETWORKS = [
+    *((config, None) for config in ONE_WAY),
+    *((config, 3) for config in ONE_WAY[::5]),
+    *(({"cell": cell}, 3) for cell in (*CELLS, TRANSFORMER)),
+    *(({"cell": cell, "bidirectional": True, "noise": "plain"}, 3) for cell in CELLS),
+    ({"cell": TRANSFORMER, "every_step": True}, 3),
+    ({"cell": TRANSFORMER, "every_step": True}, None),
+    ({"units": (4,), "every_step": True}, None),
+]
+
+
+@pytest.mark.parametrize("config, window_length", NETWORKS, ids=str)
+def test_generation_is_the_slow_loop_and_mutates_nothing(make_bundle, config, window_length):
+    if config.get("cell") == TRANSFORMER:
+        config = config | {"units": (4, 4), "n_heads": 2, "max_distance": 3}
+    model = decided(make_bundle(**config)[0])
+    weights = model.get_weights()
+    for temperature in (0, 1.2):
+        args, prompt = (8, window_length, temperature), PROMPT.copy()
         slow = slow_loop(model, PROMPT, *args, np.random.default_rng(3))
         ids = generate(model, prompt, *args, np.random.default_rng(3))
         assert ids.tolist() == slow and ids.dtype == np.int32
@@ -41,12 +79,83 @@ def test_generation_is_the_slow_loop_and_mutates_nothing(make_bundle, every_step
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_carried_state_gives_the_logits_of_the_whole_song(make_bundle, cell, monkeypatch):
+    model = decided(make_bundle(cell=cell, every_step=True)[0])
+    seen = []
+    monkeypatch.setattr(generation, "sample_id", lambda logits, *_, **__: seen.append(logits) or 3)
+    generate(model, PROMPT, 200)
+    for n in (0, 1, 50, 199):
+        expected = logits_after(model, [*PROMPT, *[3] * n])
+        np.testing.assert_allclose(seen[n], expected, atol=1e-4)
+
+
+def test_what_is_learned_or_chosen_later_counts(make_bundle):
+    bundle, songs = make_bundle(every_step=True, noise="plain")[0], []
+    for change in (
+        lambda: decided(bundle),
+        lambda: choose_noise(bundle.model, np.full(8, -2.0)),
+        lambda: decided(bundle, seed=1),
+    ):
+        change()
+        args = 30, None, 1.0
+        songs.append(generate(bundle.model, PROMPT, *args, np.random.default_rng(3)).tolist())
+        assert songs[-1] == slow_loop(bundle.model, PROMPT, *args, np.random.default_rng(3))
+    assert songs[0] != songs[1] != songs[2]
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+@pytest.mark.parametrize("window_length", [None, 3])
+def test_a_network_that_diverged_says_so(make_bundle, weight, window_length):
+    model = make_bundle(every_step=True, cell="lstm")[0].model
+    model.set_weights([np.full_like(w, weight) for w in model.get_weights()])
+    with pytest.raises(ParameterError, match="donde debe dar un número"):
+        generate(model, PROMPT, 2, window_length, 0)
+
+
+def test_generation_draws_from_its_own_rng_alone(make_bundle):
+    model = make_bundle(every_step=True)[0].model
+    before = random.getstate(), str(np.random.get_state())
+    generate(model, PROMPT, 5, rng=np.random.default_rng(0))
+    assert before == (random.getstate(), str(np.random.get_state()))
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize(
+    "front, recurrent, head",
+    [
+        ([], {"activation": "relu"}, {}),
+        ([], {"use_bias": False}, {}),
+        ([], {"reset_after": False}, {}),
+        ([], {}, {"activation": "softmax"}),
+        ([Doubled()], {}, {}),
+        ([keras.layers.Conv1D(4, 3, padding="causal")], {}, {}),
+    ],
+)
+def test_networks_of_other_kinds_write_too(front, recurrent, head):
+    layers = [keras.layers.Embedding(5, 4), *front]
+    layers += [
+        keras.layers.GRU(4, return_sequences=True, **recurrent),
+        keras.layers.Dense(5, **head),
+    ]
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
+    args = 8, None, 0.7
+    ids = generate(model, PROMPT, *args, np.random.default_rng(3))
+    assert ids.tolist() == slow_loop(model, PROMPT, *args, np.random.default_rng(3))
+
+
 class Table:
     """A model that knows only what follows what, with a target for each window or step."""
 
     def __init__(self, logits=None, every_step=False):
         self.logits = 3 * np.random.default_rng(1).normal(size=(5, 5)) if logits is None else logits
         self.every_step = every_step
+        self.layers = ()
         self.output_shape = (None,) * (1 + every_step) + (len(self.logits),)
 
     def predict_on_batch(self, ids):
@@ -152,6 +261,13 @@ def test_impossible_wishes_are_refused():
         sample_id([0.0, np.nan, 1.0], 0, None)
     with pytest.raises(ParameterError, match="N_NOTES es 0"):
         generate(Table(), PROMPT, 0, 4, 0)
+    with pytest.raises(ParameterError, match="window_length es 0"):
+        generate(Table(), PROMPT, 1, 0, 0)
+    with pytest.raises(ParameterError, match="window_length=SEQUENCE_LEN"):
+        generate(Table(), PROMPT, 1, temperature=0)
+    for prompt, ids in (([1, 5], "de 1 a 5"), ([-1, 2], "de -1 a 2")):
+        with pytest.raises(ParameterError, match=f"tiene ids {ids} y la red conoce 5 símbolos"):
+            generate(Table(), prompt, 1, 2, temperature=0)
     with pytest.raises(ShortSequenceError, match="tiene 4 símbolos y hacen falta 5"):
         generate(Table(), PROMPT, 1, 5, 0)
     with pytest.raises(ShortSequenceError, match="tiene 0 símbolos y hacen falta 1"):
@@ -161,11 +277,14 @@ def test_impossible_wishes_are_refused():
 # Whole songs
 
 
-def test_a_song_in_a_batch_is_the_song_alone(make_bundle):
-    model = make_bundle(every_step=True)[0].model
-    model.set_weights([5 * w for w in model.get_weights()])
+@pytest.mark.parametrize("cell", [*CELLS, TRANSFORMER])
+@pytest.mark.parametrize("window_length", [None, 5])
+def test_a_song_in_a_batch_is_the_song_alone(make_bundle, cell, window_length):
+    config = {"units": (4, 4), "n_heads": 2} if cell == TRANSFORMER else {}
+    model = decided(make_bundle(every_step=True, cell=cell, **config)[0])
     prompts = [np.array(ids, dtype=np.int32) for ids in ([3], [1, 2, 3, 4, 1, 2], [2, 4], [3])]
-    task = {"n_notes": 40, "window_length": 5, "temperature": 2.0, "end_id": 1, "top_p": 0.99}
+    task = {"n_notes": 40, "window_length": window_length, "end_id": 1}
+    task |= {"temperature": 6.0, "top_p": 0.99}
     together = generate_songs(model, prompts, rng=np.random.default_rng(8), **task)
     rngs = np.random.default_rng(8).spawn(4)
     alone = [generate(model, p, rng=r, **task) for p, r in zip(prompts, rngs, strict=True)]
