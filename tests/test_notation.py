@@ -1,0 +1,417 @@
+"""Sheet music: what stands in the score is what sounds, and the reader can count on it."""
+
+import base64
+import hashlib
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import verovio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import odd_songs, random_chorale, written
+
+from musiclab.errors import OutputError, ParameterError, ShortSequenceError
+from musiclab.grid import grid_to_song
+from musiclab.notation import save_pdf, score_mei, score_svgs, sheet
+from musiclab.notes import NoteEvent, Song
+from musiclab.rhythm import TICKS, bars_of, sections_of, split
+
+MEI = "{http://www.music-encoding.org/ns/mei}"
+XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
+LETTERS = dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
+ALTERATIONS = {"ff": -2, "f": -1, "n": 0, "s": 1, "x": 2}
+
+
+def melody(*notes, **fields):
+    """A song of (onset, duration, pitch or pitches)."""
+    chord = lambda p: (p,) if isinstance(p, int) else p
+    return Song(tuple(NoteEvent(o, d, chord(p)) for o, d, p in notes), **fields)
+
+
+def pitch_of(note):
+    drawn = ALTERATIONS[note.get("accid") or note.get("accid.ges") or "n"]
+    return 12 * (int(note.get("oct")) + 1) + LETTERS[note.get("pname")] + drawn
+
+
+def length_of(element):
+    """The quarters of a written value, as an exact fraction."""
+    value = element.get("dur")
+    length = Fraction(8) if value == "breve" else Fraction(4, int(value))
+    return length * Fraction(3, 2) if element.get("dots") else length
+
+
+def read(song, **options):
+    """Return what the MEI of a song says, read by another way than it was written.
+
+    notes: Counter of (onset, duration, pitch) in quarters, tied values summed
+    graces: Counter of (onset, pitch)
+
+    Asserts that every layer fills its bar.
+    """
+    root = ET.fromstring(score_mei(song, **options)[0])
+    ends = {tie.get("startid")[1:]: tie.get("endid")[1:] for tie in root.iter(f"{MEI}tie")}
+    found, graces = {}, Counter()
+
+    def walk(parent, time, ratio=Fraction(1)):
+        for element in parent:
+            kind = element.tag.removeprefix(MEI)
+            if kind in ("beam", "tuplet"):
+                time = walk(element, time, ratio * (Fraction(2, 3) if kind == "tuplet" else 1))
+                continue
+            notes = {"note": [element], "chord": list(element)}.get(kind, [])
+            if element.get("grace"):
+                graces.update((time, pitch_of(note)) for note in notes)
+                continue
+            for note in notes:
+                assert note.get(XML_ID) not in found
+                found[note.get(XML_ID)] = (time, length_of(element) * ratio, pitch_of(note))
+            time += length_of(element) * ratio
+        return time
+
+    measures = list(root.iter(f"{MEI}measure"))
+    for measure, bar in zip(measures, bars_of(sections_of(song)), strict=False):
+        for layer in measure.iter(f"{MEI}layer"):
+            if layer[0].tag != f"{MEI}mRest":
+                assert walk(layer, Fraction(bar.start, TICKS)) == Fraction(bar.stop, TICKS)
+    notes = Counter()
+    for name in found.keys() - set(ends.values()):
+        onset, length, pitch = found[name]
+        while name in ends:
+            name = ends[name]
+            assert found[name][0] == onset + length and found[name][2] == pitch
+            length += found[name][1]
+        notes[onset, length, pitch] += 1
+    return notes, graces
+
+
+def notes_in(song):
+    return Counter(
+        (
+            Fraction(e.onset_ql).limit_denominator(48),
+            Fraction(e.duration_ql).limit_denominator(48),
+            p,
+        )
+        for e in song.events
+        for p in e.pitches
+    )
+
+
+# What sounds is what is written
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_chorale_is_written_note_for_note(seed):
+    chorale = random_chorale(seed, 64)
+    apart = chorale.clip([70, 64, 55, 40], [81, 69, 63, 54])  # no unisons
+    song = grid_to_song(np.where(chorale, apart, 0))
+    assert read(song) == (notes_in(song), Counter())
+    assert score_mei(song)[0].count("<staffDef") == 2
+
+
+@st.composite
+def melodies(draw):
+    """One line, whose beats are of sixteenths, triplets, sextuplets or thirty-seconds."""
+    events, now = [], Fraction(0)
+    for _ in range(draw(st.integers(1, 12))):
+        steps = draw(st.sampled_from([1, 2, 3, 4, 6, 8]))
+        for k in range(steps):
+            events.append(NoteEvent(float(now + Fraction(k, steps)), 1 / steps, (60 + k,)))
+        now += 1
+        if draw(st.booleans()):
+            rest, held = draw(st.integers(0, 3)), draw(st.integers(1, 9))
+            events.append(NoteEvent(float(now + rest), held, (72,)))
+            now += rest + held
+    bars = st.sampled_from([(), ((0.0, 3, 4),), ((0.0, 2, 2),), ((0.0, 1, 4), (1.0, 5, 4))])
+    return Song(tuple(events), bars=draw(bars))
+
+
+@given(melodies())
+def test_a_melody_keeps_its_triplets_and_its_ties(song):
+    assert read(song) == (notes_in(song), Counter())
+
+
+SIGNATURES = st.tuples(
+    st.sampled_from([0.0, 1.0, 2.5, 7.0, 7.1]),
+    st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 255]),
+    st.sampled_from([1, 2, 4, 8, 16, 32, 64, 3]),
+)
+
+
+@given(odd_songs(), st.lists(SIGNATURES, unique_by=lambda signature: signature[0]))
+@settings(max_examples=200)
+def test_any_song_fills_its_bars_and_loses_no_onset(song, bars):
+    song = replace(song, bars=tuple(sorted(bars)))
+    if not song.events:
+        return
+    notes, graces = read(song, max_bars=1000)
+    near = lambda onset, pitch: any(
+        abs(onset - other) < 0.26 and pitch == found
+        for other, found in [*((time, p) for time, _, p in notes), *graces]
+    )
+    assert all(near(e.onset_ql, written(p)) for e in song.events for p in e.pitches)
+    assert all(length > 0 for _, length, _ in notes)
+
+
+def sounding(song):
+    """(onset, pitch) of what verovio itself would play of the score, in quarters."""
+    toolkit = verovio.toolkit()
+    toolkit.loadData(score_mei(song)[0])
+    return {
+        (entry["qstamp"], toolkit.getMIDIValuesForElement(note)["pitch"])
+        for entry in toolkit.renderToTimemap({"includeRests": False})
+        for note in entry.get("on", [])
+    }
+
+
+@given(melodies())
+@settings(max_examples=20)
+def test_verovio_reads_what_was_meant(song):
+    """Key signatures and accidentals within a bar too: it plays what a reader would."""
+    found = sounding(song)
+    for onset, _, pitch in notes_in(song):
+        assert any(abs(float(onset) - o) < 1e-3 and p == pitch for o, p in found)
+
+
+def accidentals(song):
+    """The accidentals that are drawn, in the order of the text."""
+    notes = ET.fromstring(score_mei(song)[0]).iter(f"{MEI}note")
+    return [note.get("accid", "") for note in notes]
+
+
+def scale(*pitches, length=0.5, **fields):
+    return melody(*((k * length, length, p) for k, p in enumerate(pitches)), **fields)
+
+
+C_MAJOR = (60, 62, 64, 65, 67, 69, 71, 72)
+G_MAJOR = (67, 69, 71, 72, 74, 76, 78, 79)
+
+
+def test_accidentals_are_drawn_once_a_bar_and_taken_back():
+    # F natural, again, F sharp; the F an octave lower has its own; a new bar forgets.
+    song = scale(*G_MAJOR * 3, 78, 77, 77, 78, 67, 65, 71, 79, 77)
+    assert 'keysig="1s"' in score_mei(song)[0]
+    assert accidentals(song) == [""] * 24 + ["", "n", "", "s", "", "n", "", "", "n"]
+
+
+def test_a_tied_note_needs_no_accidental_and_the_next_does():
+    start = [(k, 1, pitch) for k, pitch in enumerate(C_MAJOR * 4)]
+    song = melody(*start, (32, 1.5, 67), (33.5, 2.5, 66), (36, 2, 66))
+    # The long note begins before a beat, as a tied eighth; then comes a new bar.
+    assert accidentals(song)[32:] == ["", "s", "", "s"]
+    song = melody(*start, (32, 3, 67), (35, 2, 66), (37, 1, 66))
+    assert accidentals(song)[32:] == ["", "s", "", "s"]
+    assert read(song)[0] == notes_in(song)
+
+
+@pytest.mark.parametrize(
+    ("pitches", "key"),
+    [
+        (C_MAJOR, "0"),
+        ((69, 71, 72, 74, 76, 77, 80, 81, 69, 76, 69), "0"),  # A minor, with its G sharp
+        ((62, 64, 66, 67, 69, 71, 73, 74), "2s"),
+        ((63, 65, 67, 68, 70, 72, 74, 75), "3f"),
+    ],
+)
+def test_key_signatures(pitches, key):
+    assert f'keysig="{key}"' in score_mei(scale(*pitches))[0]
+
+
+def clefs(song):
+    definitions = ET.fromstring(score_mei(song)[0]).iter(f"{MEI}staffDef")
+    return ["".join(d.get(f"clef.{k}", "") for k in ("shape", "line", "dis")) for d in definitions]
+
+
+@pytest.mark.parametrize(
+    ("pitches", "program", "found"),
+    [
+        ((67, 72, 76), 40, ["G2"]),
+        ((43, 48, 52), 42, ["F4"]),
+        ((55, 60, 67), 41, ["C3"]),
+        ((43, 52, 59), 24, ["G28"]),
+        ((86, 91, 96), 72, ["G28"]),
+        ((97, 103, 108), 72, ["G215"]),
+        ((36, 48, 60, 72, 84), 0, ["G2", "F4"]),
+        (((36, 48), (72, 76), (40, 48, 64, 67)), 48, ["G2", "F4"]),
+    ],
+)
+def test_clefs_and_staves(pitches, program, found):
+    assert clefs(scale(*pitches, program=program)) == found
+
+
+def test_a_part_has_its_staff_and_its_name():
+    events = tuple(NoteEvent(0, 4, (60 - 7 * part,), part=part) for part in range(3))
+    mei = score_mei(Song(events, programs=(40, 40, 42)))[0]
+    assert re.findall("<label>(.*?)</label>", mei) == ["violín 1", "violín 2", "violonchelo"]
+    mei = score_mei(Song(events, programs=(40, 40, 42)), names=["Ana & Eva\x00", "Luis"])[0]
+    labels = re.findall("<label>(.*?)</label>", mei)
+    assert labels == ["Ana &amp; Eva", "Luis", "violonchelo"]
+
+
+def test_two_parts_of_a_piano_are_two_hands():
+    events = tuple(NoteEvent(0, 4, (60 - 7 * part,), part=part) for part in range(2))
+    mei = score_mei(Song(events, programs=(0, 0)))[0]
+    assert 'symbol="brace"' in mei and "<label>" not in mei
+
+
+# Bars and beats
+
+
+def bars(song):
+    measures = ET.fromstring(score_mei(song)[0]).iter(f"{MEI}measure")
+    return [(m.get("n"), m.get("metcon")) for m in measures]
+
+
+def test_a_pick_up_is_no_bar_of_its_own():
+    song = scale(*[60] * 9, length=1.0, bars=((0.0, 1, 4), (1.0, 4, 4)))
+    assert bars(song) == [("0", "false"), ("1", None), ("2", None)]
+    assert score_mei(song)[0].count("meter.count") == 1
+
+
+def test_a_bar_that_a_repeat_divides_keeps_its_metre():
+    signatures = ((0.0, 6, 8), (6.0, 5, 8), (8.5, 1, 8), (9.0, 6, 8))
+    song = scale(*[60] * 30, bars=signatures)
+    assert [bar.phase for bar in bars_of(sections_of(song))] == [0, 0, 0, 60, 0, 0]
+    assert score_mei(song)[0].count("meter.count") == 1
+
+
+def test_a_new_metre_is_written():
+    song = scale(*[60] * 14, length=1.0, bars=((8.0, 3, 4),))
+    mei = score_mei(song)[0]
+    assert re.findall('meter.count="(.)"', mei) == ["4", "3"]
+
+
+@pytest.mark.parametrize(
+    ("onset", "duration", "metre", "values"),
+    [
+        (0, 4, (4, 4), ["4"]),
+        (0, 2.5, (4, 4), ["2", "1/2"]),
+        (1.5, 1, (4, 4), ["1/2", "1/2"]),  # the middle of the bar is seen
+        (0.5, 1, (4, 4), ["1"]),
+        (1, 2, (4, 4), ["2"]),
+        (0.25, 1, (4, 4), ["3/4", "1/4"]),
+        (0, 2, (6, 8), ["3/2", "1/2"]),
+        (0, 4.5, (9, 8), ["3", "3/2"]),
+        (0, 5, (5, 4), ["4", "1"]),
+    ],
+)
+def test_values_show_the_beat(onset, duration, metre, values):
+    found = split(round(onset * TICKS), round((onset + duration) * TICKS), metre)
+    assert [str(Fraction(stop - start, TICKS)) for start, stop in found] == values
+
+
+def beamed(song):
+    """How many notes stand under each beam."""
+    root = ET.fromstring(score_mei(song)[0])
+    return [len(list(beam.iter(f"{MEI}note"))) for beam in root.iter(f"{MEI}beam")]
+
+
+def test_beams_follow_the_beat():
+    assert beamed(scale(*[60] * 8)) == [4, 4]
+    assert beamed(scale(*[60] * 16, length=0.25)) == [4, 4, 4, 4]
+    assert beamed(scale(*[60] * 6, bars=((0.0, 6, 8),))) == [3, 3]
+    assert beamed(scale(*[60] * 7, bars=((0.0, 7, 8),))) == [2, 2, 3]
+    assert beamed(scale(*[60] * 12, length=1 / 3)) == [3, 3, 3, 3]
+
+
+def test_careless_playing_is_written_as_it_was_meant():
+    rng = np.random.default_rng(3)
+    exact = scale(*rng.integers(60, 72, 64).tolist(), length=0.5)
+    played = tuple(
+        replace(e, onset_ql=max(0, e.onset_ql + rng.normal(0, 0.02)), duration_ql=0.44)
+        for e in exact.events
+    )
+    assert read(Song(played))[0] == read(exact)[0]
+
+
+def test_grace_notes():
+    song = melody((0, 0, 62), (0, 0, 64), (0, 1, 60), (1, 1, 60), (2, 0, 67), (3, 1, 60))
+    notes, graces = read(song)
+    assert graces == Counter({(0, 62): 1, (0, 64): 1})
+    assert notes[2, Fraction(1, 4), 67] == 1  # nothing to adorn: a short note
+
+
+# Files and pictures
+
+
+def images(html):
+    data = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
+    return [base64.b64decode(picture).decode() for picture in data]
+
+
+def test_a_sheet_is_safe_and_has_a_size(song):
+    html = sheet(song, title='<script>alert("x")</script>').data
+    assert not re.search("<script|<svg|http:", re.sub('base64,[^"]*', "", html))
+    assert html.count("<img alt=") == html.count("background:white") == len(images(html)) == 1
+    assert 'alt="Partitura de «&lt;script&gt;' in html
+    for svg in images(html):
+        width, height = re.match(r'<svg width="(\d+)px" height="(\d+)px"', svg).groups()
+        assert int(width) > 300 and int(height) > 50
+        assert "♩ = 90" in svg and "@font-face" not in svg
+
+
+def test_the_same_song_gives_the_same_bytes(song, tmp_path, in_fresh_process):
+    source = f"""
+import hashlib
+from musiclab.notation import save_pdf, sheet
+from musiclab.notes import NoteEvent, Song
+song = {song!r}
+pdf = save_pdf(song, {str(tmp_path / "otro.pdf")!r}, "Título").read_bytes()
+print(hashlib.sha256(sheet(song, "Título").data.encode() + pdf).hexdigest())"""
+    finish = in_fresh_process(source, PYTHONHASHSEED="7")
+    pdf = save_pdf(song, tmp_path / "canción.pdf", "Título").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    mine = hashlib.sha256(sheet(song, "Título").data.encode() + pdf).hexdigest()
+    assert finish() == (f"{mine}\n", "")
+
+
+def test_the_title_of_a_pdf_is_text(song, tmp_path):
+    assert save_pdf(song, tmp_path / "a.pdf", '#panic("x") $ \\ "').stat().st_size > 5000
+
+
+def test_a_folder_that_cannot_be_written(song, tmp_path):
+    (tmp_path / "fichero").write_text("")
+    with pytest.raises(OutputError):
+        save_pdf(song, tmp_path / "fichero" / "a.pdf")
+
+
+# Limits
+
+
+@given(odd_songs())
+@settings(max_examples=20)
+def test_verovio_takes_any_song(song):
+    if song.events:
+        assert all(svg.startswith("<svg") for svg in score_svgs(song))
+
+
+def test_what_has_no_score():
+    with pytest.raises(ShortSequenceError, match="ninguna nota"):
+        sheet(Song(()))
+    with pytest.raises(ParameterError, match="max_bars es 0"):
+        score_svgs(scale(60), max_bars=0)
+
+
+def test_long_songs_are_cut_and_say_so(tmp_path):
+    song = scale(*[60, 64, 67, 72] * 210, length=1.0)
+    assert "los compases 1 a 64 de 210." in sheet(song).data
+    assert "Se muestran" not in sheet(song, max_bars=210).data
+    assert len(images(sheet(song).data)) > 5
+    far = Song((*song.events, NoteEvent(1e9, 1e9, (60,))))
+    assert len(score_svgs(far, max_bars=2)) == 1
+
+
+def test_dense_songs_and_many_parts_are_cut_and_say_so():
+    rng = np.random.default_rng(0)
+    notes = [
+        NoteEvent(*rng.uniform(0, 4, 2), (int(rng.integers(60, 72)),), part=int(rng.integers(60)))
+        for _ in range(40_000)
+    ]
+    mei, left_out = score_mei(Song(tuple(notes), programs=(40,) * 60))
+    assert "las partes 1 a 16 de 60 y las notas 1 a 5000 de" in left_out
+    assert mei.count("<staffDef") == 16
+    assert mei.count("<note") < 10_000
