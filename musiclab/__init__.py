@@ -10,4 +10,18 @@ those that build, train or run a network.
 
 from importlib.metadata import version
 
+from IPython import get_ipython
+
 __version__ = version("musiclab")
+
+
+def _show(song):
+    from musiclab.card import show  # pictures and scores take a second to import
+
+    return show(song).data
+
+
+if shell := get_ipython():
+    # A Song that is the last line of a cell shows itself.
+    page = shell.display_formatter.formatters["text/html"]
+    page.for_type_by_name("musiclab.notes", "Song", _show)

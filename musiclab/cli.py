@@ -10,7 +10,7 @@ import click
 from musiclab import running
 from musiclab.errors import MusiclabError
 
-FIRST_LESSON = "01"
+FIRST_LESSON, PRESET = "01", "completo"
 
 
 class _Group(click.Group):
@@ -50,13 +50,19 @@ def data(names, write_manifest):
 @click.argument("notebook", default=FIRST_LESSON, metavar="[CUADERNO]")
 @click.option("-p", "pairs", nargs=2, multiple=True, metavar="NOMBRE VALOR", help="Un parámetro.")
 @click.option(
-    "-f", "--preset", default="completo", show_default=True,
-    help="Un fichero de notebooks/parametros/, por su nombre, o la ruta de otro.",
+    "-f", "--preset",
+    help="Un fichero de notebooks/parametros/, por su nombre, o la ruta de otro; sin él, lo que "
+    f"diga {PRESET} de los parámetros que el cuaderno tiene.",
 )  # fmt: skip
 def run(notebook, pairs, preset):
     """Ejecuta un cuaderno entero y deja lo que hace en runs/."""
     path = running.find_notebook(notebook)
-    parameters = running.read_preset(preset) | dict(pairs)
+    if preset is None:
+        known = running.read_parameters(path)
+        chosen = {k: v for k, v in running.read_preset(PRESET).items() if k in known}
+    else:
+        chosen = running.read_preset(preset)
+    parameters = chosen | dict(pairs)
     click.echo(f"{path.name}: {', '.join(f'{k} = {v}' for k, v in parameters.items())}")
     folder = running.run_notebook(path, parameters)
     click.echo(f"Listo. En {_short(folder)}:")
@@ -155,14 +161,116 @@ def chorale(model, bars, temperature, top_p, seed, output):
         click.echo(_short(path))
 
 
+def _of_a_midi_file(command):
+    """Give a command a MIDI file, and the instrument and tempo that the user wants for it."""
+    options = (
+        click.argument("file", type=click.Path(path_type=Path), metavar="FICHERO"),
+        click.option(
+            "--instrument", "-i", metavar="NOMBRE",
+            help="De General MIDI, en español o inglés, o su número; sin ella, los del fichero.",
+        ),
+        click.option("--tempo", type=float, metavar="NEGRAS", help="Negras por minuto."),
+        click.option("--open/--no-open", "wanted", default=True, help="Abrirlo al terminar, o no."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _titled(command):
+    return click.option("--title", metavar="TEXTO", help="En lugar del nombre del fichero.")(
+        command
+    )
+
+
+def _output(what):
+    return click.option(
+        f"--{what}", "output", is_flag=False, flag_value="", default="", metavar="[SALIDA]",
+        help=f"Dónde escribirlo; sin ella, en runs/ con el nombre del fichero y .{what}.",
+    )  # fmt: skip
+
+
+def _read_midi(file, instrument, tempo):
+    """Return a MIDI file's song, after saying what was left out of it."""
+    from musiclab.midifile import read_bytes, read_song
+    from musiclab.playback import with_sound
+
+    song, remarks = read_song(read_bytes(file))
+    for remark in remarks:
+        click.echo(remark)
+    return with_sound(song, instrument, tempo)
+
+
+def _deliver(path, wanted):
+    click.echo(_short(path))
+    if wanted and sys.stdout.isatty():
+        click.launch(str(path))
+
+
+def _place(file, output, suffix):
+    return Path(output or Path("runs", f"{file.stem}.{suffix}"))
+
+
+@main.command()
+@_of_a_midi_file
+@_output("mp3")
+def play(file, instrument, tempo, wanted, output):
+    """Toca un fichero MIDI: lo escribe como MP3 y lo abre."""
+    from musiclab import playback
+    from musiclab.parsing import write_bytes
+
+    song = _read_midi(file, instrument, tempo)
+    if note := playback.left_out(song):
+        click.echo(note)
+    # As it stands, with its drums and its changes of tempo, where nothing else is asked for.
+    as_it_is = not note and instrument is None and tempo is None
+    sound = playback.render_midi(file.read_bytes()) if as_it_is else playback.render(song)
+    _deliver(write_bytes(_place(file, output, "mp3"), playback.mp3_bytes(sound)), wanted)
+
+
+@main.command()
+@_of_a_midi_file
+@_titled
+@_output("pdf")
+def score(file, instrument, tempo, title, wanted, output):
+    """Escribe la partitura de un fichero MIDI como PDF, y la abre."""
+    from musiclab.notation import save_pdf
+
+    song = _read_midi(file, instrument, tempo)
+    _deliver(save_pdf(song, _place(file, output, "pdf"), title or file.stem), wanted)
+
+
+@main.command()
+@_of_a_midi_file
+@_titled
+@_output("png")
+@click.option(
+    "--colour", type=click.Choice(["voice", "velocity"]), default="voice", show_default=True,
+    help="Por voces o por intensidad.",
+)  # fmt: skip
+def roll(file, instrument, tempo, title, wanted, output, colour):
+    """Dibuja el rollo de pianola de un fichero MIDI como PNG, y lo abre."""
+    from musiclab.parsing import write_bytes
+    from musiclab.plotting import roll_png
+
+    song = _read_midi(file, instrument, tempo)
+    picture = roll_png(song, title=title or file.stem, colour=colour)
+    _deliver(write_bytes(_place(file, output, "png"), picture), wanted)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options):
     """Abre JupyterLab en la primera lección."""
     lesson = running.find_notebook(FIRST_LESSON)
     url = f"/lab/tree/{lesson.relative_to(running.PROJECT).as_posix()}"
-    # From the project's root, so that the lesson's links to other files work.
-    where = [f"--ServerApp.root_dir={running.PROJECT}", f"--LabApp.default_url={url}"]
+    # From the project's root, so that the lesson's links to other files work;
+    # with the course's settings, which ask nothing of the network.
+    where = [
+        f"--ServerApp.root_dir={running.PROJECT}",
+        f"--LabApp.default_url={url}",
+        f"--LabApp.app_settings_dir={Path(__file__).with_name('jupyterlab')}",
+    ]
     raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", *where, *options]))
 
 

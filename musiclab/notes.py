@@ -61,6 +61,11 @@ class Song:
     def __len__(self):
         return len(self.events)
 
+    def _repr_pretty_(self, printer, cycle):
+        """Say in one line what IPython would print in a thousand."""
+        name = f" «{self.source}»" if self.source else ""
+        printer.text(f"<Song{name}: {len(self)} events, {self.duration_ql:g} quarter lengths>")
+
     @property
     def duration_ql(self):
         return max((event.end_ql for event in self.events), default=0.0)

@@ -1,9 +1,12 @@
 import re
+from pathlib import Path
 
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from musiclab import cli, datasets, running
+from musiclab.parsing import song_to_midi
 
 FINISH = """from musiclab.running import save_metrics
 save_metrics(OUTPUT_DIR, {"EPOCHS": EPOCHS}, {}, {})"""
@@ -51,6 +54,15 @@ def test_run_says_where_its_files_are(musiclab, make_notebook, tmp_path):
         assert re.search(rf"\n  {name} +\d+ kB", output)
 
 
+def test_usual_preset_gives_a_notebook_what_it_knows(musiclab, make_notebook, tmp_path):
+    make_notebook(FINISH)
+    (tmp_path / "completo.yaml").write_text("EPOCHS: 7\nOTHER: 1\n")
+    code, output = musiclab("run", "01", "-p", "OUTPUT_DIR", str(tmp_path / "out"))
+    assert code == 0 and "EPOCHS = 7" in output and "OTHER" not in output
+    code, output = musiclab("run", "01", "-f", "completo")
+    assert code == 1 and "no existe el parámetro OTHER" in output
+
+
 def test_failed_run_is_exit_one(musiclab, make_notebook, tmp_path):
     make_notebook("raise ValueError('roto')")
     code, output = musiclab("run", "01", "-f", "uno", "-p", "OUTPUT_DIR", str(tmp_path / "out"))
@@ -74,3 +86,63 @@ def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch, tmp_pa
     assert calls[0][1:3] == ["-m", "jupyterlab"] and calls[0][-1] == "--no-browser"
     assert f"--ServerApp.root_dir={tmp_path}" in calls[0]
     assert "--LabApp.default_url=/lab/tree/cuadernos/01_mini.ipynb" in calls[0]
+
+
+# Any MIDI file
+
+
+@pytest.fixture
+def midi_file(song, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mi canción.mid"
+    path.write_bytes(song_to_midi(song))
+    return path
+
+
+@pytest.mark.parametrize(
+    "command, option, suffix, start",
+    [("play", "--mp3", "mp3", b""), ("score", "--pdf", "pdf", b"%PDF"),
+     ("roll", "--png", "png", b"\x89PNG")],
+)  # fmt: skip
+def test_any_midi_file_becomes_sound_score_and_picture(
+    musiclab, midi_file, command, option, suffix, start
+):
+    for arguments, place in (
+        ((), f"runs/mi canción.{suffix}"),
+        ((option,), f"runs/mi canción.{suffix}"),
+        ((option, f"otro.{suffix}"), f"otro.{suffix}"),
+    ):
+        code, output = musiclab(command, str(midi_file), *arguments)
+        assert (code, output) == (0, f"{place}\n")
+        assert Path(place).read_bytes().startswith(start) and Path(place).stat().st_size > 1000
+        Path(place).unlink()
+
+
+def test_instrument_and_tempo_are_heard(musiclab, midi_file):
+    lengths = []
+    for options in ([], ["--instrument", "flute", "--tempo", "45"]):
+        assert musiclab("play", str(midi_file), "--mp3", "a.mp3", *options)[0] == 0
+        lengths.append(soundfile.info("a.mp3").duration)
+    assert lengths[1] > lengths[0] + 3
+
+
+@pytest.mark.parametrize("command", ["play", "score", "roll"])
+@pytest.mark.parametrize(
+    "content, answer",
+    [
+        (b"", "no es un MIDI legible"),
+        (b"MThd", "no es un MIDI legible"),
+        (None, "no se puede abrir"),
+    ],
+)
+def test_what_is_no_midi_is_one_sentence(musiclab, tmp_path, command, content, answer):
+    path = tmp_path / "x.mid"
+    if content is not None:
+        path.write_bytes(content)
+    code, output = musiclab(command, str(path))
+    assert code == 1 and answer in output and output.count("\n") == 1
+
+
+def test_unknown_instrument_is_one_sentence(musiclab, midi_file):
+    code, output = musiclab("play", str(midi_file), "-i", "kazoo")
+    assert code == 1 and "no hay instrumento «kazoo»" in output

@@ -1,0 +1,88 @@
+"""One song, heard and seen at once: player, sheet music and piano roll.
+
+A card is one piece of HTML with all that it shows inside: it works offline,
+in a notebook that is not trusted, and in the notebook's HTML page. A `Song`
+that is the last line of a cell shows itself so (see `musiclab.__init__`).
+"""
+
+import html
+
+from IPython.display import HTML
+
+from musiclab.errors import MusiclabError
+from musiclab.instruments import instrument_name
+from musiclab.notation import sheet
+from musiclab.parsing import song_to_midi
+from musiclab.playback import data_url, left_out, mp3_bytes, player_html, render, with_sound
+from musiclab.plotting import roll_png
+
+
+def show(song, title="", *, instrument=None, tempo_bpm=None, score=True, roll=True, **roll_options):
+    """Return the card of a song, to be the last line of a cell.
+
+    title: its source if there is none
+    instrument, tempo_bpm: others than the song's; see `playback.with_sound`
+    score, roll: whether to show them
+    roll_options: what `plotting.piano_roll` takes, such as prompt_ql
+
+    A part that cannot be shown says why in its place.
+    """
+    song = with_sound(song, instrument, tempo_bpm)
+    title = title or song.source or "Canción"
+    if not song.events:
+        return HTML(f"<p><b>{html.escape(title)}</b>: la canción no tiene ninguna nota.</p>")
+    parts = [f"<p style='margin:0'><b>{html.escape(title)}</b><br>{html.escape(_about(song))}</p>"]
+    parts.append(_attempt(_sound, song, title))
+    if score:
+        parts.append(_attempt(_details, "Partitura", lambda: sheet(song).data))
+    if roll:
+        roll_options.setdefault("colour", _colour(song, **roll_options))
+        picture = lambda: _image(roll_png(song, **roll_options), f"Rollo de pianola de {title}")
+        parts.append(_attempt(_details, "Rollo de pianola", picture))
+    return HTML("\n".join(parts))
+
+
+def _colour(song, prompt_ql=0.0, **_):
+    """Return what the colours of a roll tell best: who wrote a note, or which voice has it."""
+    several = song.n_parts > 1 or any(len(event.pitches) > 1 for event in song.events)
+    return "voice" if several and not prompt_ql else "prompt"
+
+
+def _attempt(make, *arguments):
+    """Return the HTML that a function makes, or the sentence of its error."""
+    try:
+        return make(*arguments)
+    except MusiclabError as error:
+        return f"<p>{html.escape(str(error))}</p>"
+
+
+def _about(song):
+    """Return instruments, tempo and length in one line."""
+    programs = dict.fromkeys(song.program_of(part) for part in range(song.n_parts))
+    names = [instrument_name(program) for program in programs]
+    if len(names) > 4:
+        names = [*names[:3], f"{len(names) - 3} instrumentos más"]
+    minutes, seconds = divmod(round(song.duration_s), 60)
+    length = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    about = [", ".join(names), f"♩ = {song.tempo_bpm:.0f}", length, left_out(song)]
+    return " · ".join(filter(None, about))
+
+
+def _sound(song, title):
+    mp3 = mp3_bytes(render(song))
+    files = (("MIDI", "mid", "audio/midi", song_to_midi(song)), ("MP3", "mp3", "audio/mpeg", mp3))
+    name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title)
+    links = " · ".join(
+        f'<a download="{name}.{suffix}" href="{data_url(data, kind)}">{label}</a>'
+        for label, suffix, kind, data in files
+    )
+    return f"{player_html(mp3)}\n<p style='margin:0'>Descargar: {links}</p>"
+
+
+def _details(summary, make):
+    return f"<details open><summary>{summary}</summary>\n{make()}\n</details>"
+
+
+def _image(png, alt):
+    style = "background:white;max-width:100%"
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="{data_url(png, "image/png")}">'

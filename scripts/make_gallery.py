@@ -1,0 +1,39 @@
+"""Make the README's gallery, docs/gallery/: score and piano roll of three songs.
+
+    .venv/bin/python scripts/make_gallery.py
+
+Needs the sets `bach` and `folk`, and docs/song.mid, the first lesson's song.
+"""
+
+import typst
+
+from musiclab import notation, plotting
+from musiclab.datasets import ROOT
+from musiclab.parsing import parse_midi, write_bytes
+from musiclab.running import PROJECT
+
+GALLERY = PROJECT / "docs" / "gallery"
+N_SYSTEMS = 3
+SONGS = {
+    "coral": (ROOT / "bach" / "bach_bwv269.mid", "voice"),
+    "danza": (ROOT / "folk" / "oneills1850_1176_1275_002_the_broken_pledge.mid", "prompt"),
+    "red": (PROJECT / "docs" / "song.mid", "voice"),
+}
+PAGE = "#set page(width: 21cm, height: auto, margin: 5mm)\n"
+
+
+def main():
+    for name, (path, colour) in SONGS.items():
+        song = parse_midi(path)
+        systems = notation.score_svgs(song)[:N_SYSTEMS]
+        lines = [f'#image("{k}.svg", width: 100%)' for k in range(len(systems))]
+        files = {f"{k}.svg": svg.encode() for k, svg in enumerate(systems)}
+        png = typst.compile(
+            {"main.typ": (PAGE + "\n".join(lines)).encode(), **files}, format="png", ppi=110
+        )
+        print(write_bytes(GALLERY / f"{name}_partitura.png", png))
+        print(write_bytes(GALLERY / f"{name}_rollo.png", plotting.roll_png(song, colour=colour)))
+
+
+if __name__ == "__main__":
+    main()
