@@ -33,6 +33,9 @@ PRESETS = NOTEBOOKS / "parametros"
 METRICS = "metrics.json"
 PACKAGES = ("musiclab", "music21", "numpy", "tensorflow", "keras", "matplotlib", "papermill")
 
+MAX_PRESET, MAX_NOTEBOOK = 2**16, 2**27  # characters, bytes
+EXHAUSTED = (RecursionError, MemoryError)  # what a parser makes of a thousand brackets
+
 # Smallest and largest value of the parameters that have limits.
 RANGES = {
     "SEQUENCE_LEN": (1, 1000),
@@ -44,6 +47,7 @@ RANGES = {
     "SEED": (0, 2**32 - 1),
     "N_NOTES": (1, 10_000),
     "TEMPERATURE": (0.0, None),
+    "TOP_P": (0.01, 1.0),
     "TEMPO_BPM": (20.0, 400.0),
 }
 
@@ -73,30 +77,57 @@ def read_parameters(notebook):
     """Return {name: default} of a notebook's cell tagged `parameters`."""
     for cell in _read_notebook(notebook).cells:
         if "parameters" in cell.metadata.get("tags", ()):
-            return {
-                node.target.id: ast.literal_eval(node.value)
-                for node in ast.parse(cell.source).body
-                if isinstance(node, ast.AnnAssign)
-            }
+            try:
+                return {
+                    node.target.id: ast.literal_eval(node.value)
+                    for node in ast.parse(cell.source).body
+                    if isinstance(node, ast.AnnAssign)
+                }
+            except (SyntaxError, ValueError, TypeError, AttributeError, *EXHAUSTED) as error:
+                raise ParameterError(
+                    f"la celda «parameters» de «{notebook}» debe tener líneas de la forma "
+                    "NOMBRE: tipo = valor, con valores y no cálculos"
+                ) from error
     raise ParameterError(f"«{notebook}» no tiene ninguna celda con la etiqueta «parameters»")
 
 
 def read_preset(name):
     """Return {name: value} of a file in notebooks/parametros/, or of a path.
 
-    Raises ParameterError when there is no such file, or no mapping in it.
+    Raises ParameterError when there is no such file, or no mapping from names
+    to plain values in it.
     """
     path = PRESETS / f"{name}.yaml" if not name.endswith((".yaml", ".yml")) else Path(name)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        with open(path, encoding="utf-8") as file:
+            values = _load_yaml(file.read(MAX_PRESET + 1))
+    except (OSError, yaml.YAMLError, ValueError, *EXHAUSTED) as error:
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.yaml")))
         raise ParameterError(
             f"no se puede leer «{path}»: elige uno de {known}, o la ruta de un fichero .yaml"
         ) from error
-    if not isinstance(values, dict):
-        raise ParameterError(f"«{path}» no contiene líneas de la forma NOMBRE: valor")
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and isinstance(value, str | int | float)
+        for name, value in values.items()
+    ):
+        raise ParameterError(f"«{path}» no contiene solo líneas de la forma NOMBRE: valor")
     return values
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without references, by which a short text can say a list of 10^9 items."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a reference")
+        return super().compose_node(parent, index)
+
+
+def _load_yaml(text):
+    """Return the value of a short text; raises YAMLError, ValueError or one of EXHAUSTED."""
+    if len(text) > MAX_PRESET:
+        raise ValueError("too long")
+    return yaml.load(text, _PlainLoader)
 
 
 def merge_parameters(defaults, chosen):
@@ -122,16 +153,16 @@ def _convert(name, value, default):
     kind = type(default)
     try:
         if kind is not str and isinstance(value, str):
-            value = yaml.safe_load(value)
+            value = _load_yaml(value)
         if kind is float and type(value) in (int, float):
             return float(value)
         if type(value) is kind:
             return value
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, OverflowError, *EXHAUSTED):
         pass
     kinds = {bool: "true o false", int: "un entero", float: "un número", str: "un texto"}
     raise ParameterError(
-        f"{name} es «{value}» y debe ser {kinds.get(kind, kind.__name__)}, como {default!r}"
+        f"{name} es «{value!s:.60}» y debe ser {kinds.get(kind, kind.__name__)}, como {default!r}"
     )
 
 
@@ -172,12 +203,17 @@ def run_notebook(notebook, parameters, root=PROJECT / "runs"):
         _execute(notebook, executed, parameters | {"OUTPUT_DIR": str(folder)})
     finally:
         if executed.exists():
-            _name_source(executed, Path(notebook).name)
+            _settle(executed, Path(notebook).resolve())
             save_html(executed)
     if not (folder / METRICS).exists():
         raise RunError(f"el cuaderno terminó sin escribir {METRICS}: mira «{executed}»")
-    metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    metrics["timings_s"]["total"] = round(time.perf_counter() - start, 1)
+    try:
+        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        metrics["timings_s"]["total"] = round(time.perf_counter() - start, 1)
+    except (OSError, ValueError, TypeError, KeyError, *EXHAUSTED) as error:
+        raise RunError(
+            f"el cuaderno no escribió {METRICS} con save_metrics: mira «{executed}»"
+        ) from error
     write_json(folder / METRICS, metrics)
     return folder
 
@@ -200,10 +236,18 @@ def normalise(notebook):
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
     }
-    for cell in notebook.cells:
+    for cell in _without_widgets(notebook).cells:
         for key in ("papermill", "execution", "trusted"):
             cell.metadata.pop(key, None)
     return nbformat.writes(notebook).rstrip("\n")
+
+
+def _without_widgets(notebook):
+    """Take out the controls that only a kernel can work; what stands in for them stays."""
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", ())):
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    notebook.metadata.pop("widgets", None)
+    return notebook
 
 
 def save_html(notebook):
@@ -211,9 +255,11 @@ def save_html(notebook):
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
-        require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="", language_code="es"
-    )
-    page, _ = exporter.from_notebook_node(_read_notebook(notebook))
+        require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="", language_code="es",
+        embed_images=True,
+    )  # fmt: skip
+    where = {"metadata": {"path": str(Path(notebook).parent), "name": Path(notebook).stem}}
+    page, _ = exporter.from_notebook_node(_without_widgets(_read_notebook(notebook)), where)
     # What the template still asks of the network, empty addresses included.
     page = re.sub(r'<script[^>]* src="[^"]*"[^>]*>\s*</script>', "", page)
     return write_bytes(Path(notebook).with_suffix(".html"), page.encode())
@@ -277,13 +323,29 @@ def _execute(notebook, executed, parameters):
             raise RunError(f"el núcleo dejó de responder: mira «{executed}»") from error
 
 
-def _name_source(executed, name):
-    """Write the source's name where papermill put the source itself."""
+def _settle(executed, source):
+    """Make an executed notebook at home in its folder, and save it.
+
+    papermill puts the source itself where its name should stand, and links
+    are relative to the source's folder.
+    """
     import nbformat
 
+    def relink(match):
+        target = os.path.relpath(source.parent / match[1], executed.parent)
+        return f"]({Path(target).as_posix()})"
+
     notebook = _read_notebook(executed)
-    notebook.metadata.papermill["input_path"] = name
+    if "papermill" in notebook.metadata:
+        notebook.metadata.papermill["input_path"] = source.name
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            with suppress(ValueError):  # on another drive of Windows
+                cell.source = _RELATIVE_LINK.sub(relink, cell.source)
     write_bytes(executed, nbformat.writes(notebook).encode())
+
+
+_RELATIVE_LINK = re.compile(r"\]\((?![a-z]+:|[#/])([^)\s]+)\)")
 
 
 @contextmanager
@@ -319,11 +381,15 @@ def _read_notebook(path):
     import nbformat
 
     try:
+        if Path(path).stat().st_size > MAX_NOTEBOOK:
+            raise ValueError("too long")
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         return notebook
-    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise ParameterError(f"«{path}» no es un cuaderno de Jupyter legible") from error
+    except Exception as error:  # nbformat looks into what it has not yet validated
+        raise ParameterError(
+            f"«{path}» no es un cuaderno de Jupyter legible: ábrelo y guárdalo de nuevo en JupyterLab"
+        ) from error
 
 
 def _new_folder(parent):

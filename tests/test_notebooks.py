@@ -31,6 +31,7 @@ MADE = (
     "simbolos",
     "song.mid",
     "song.mp3",
+    "song.pdf",
     "piano_roll.png",
     "model.npz",
     "checkpoint.npz",

@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from html.parser import HTMLParser
 
 import nbformat
@@ -26,11 +27,109 @@ def test_parameters_are_read_from_their_cell(make_notebook, tmp_path):
         running.read_parameters(tmp_path / "n.ipynb")
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", '{"nbformat": 9}', "{}", "[]"])
+CELLS = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "no JSON", '{"nbformat": 9}', "{}", "[]", "null", "3", '"a"', "[" * 10**5, "\0"),
+        *('{"nbformat": "4"}', '{"nbformat": 1e999}', '{"nbformat": 3, "nbformat_minor": 0}'),
+        '{"nbformat": 3, "nbformat_minor": 0, "metadata": [], "worksheets": [1]}',
+        '{"nbformat": 2, "nbformat_minor": 0, "worksheets": 3}',
+        *(CELLS + cells for cells in ("}", "3}", "[3]}", "[{}]}", '[{"cell_type": []}]}')),
+        CELLS + '[{"cell_type": "code", "metadata": {"tags": "parameters"}}]}',
+        CELLS + "[" * 10**5,
+    ],
+    ids=range(22),
+)
 def test_file_that_is_no_notebook_is_refused(tmp_path, text):
     (tmp_path / "n.ipynb").write_text(text)
     with pytest.raises(ParameterError, match="no es un cuaderno"):
         running.read_parameters(tmp_path / "n.ipynb")
+
+
+def test_gigantic_notebook_is_refused_unread(tmp_path):
+    with open(tmp_path / "n.ipynb", "wb") as file:
+        file.truncate(running.MAX_NOTEBOOK + 1)
+    with pytest.raises(ParameterError, match="no es un cuaderno"):
+        running.read_parameters(tmp_path / "n.ipynb")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *(
+            "X: int",
+            "X: int = f()",
+            "a.b: int = 1",
+            "X: int = ",
+            "# Título\n\nUn texto",
+            "X: int = 1 / 0",
+        ),
+        *("X: int = " + "(" * 10**4, "X: int = " + "-" * 10**4 + "1", "X: int = {[]: 1}"),
+    ],
+    ids=range(9),
+)
+def test_parameters_that_are_no_values_are_refused(tmp_path, source):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
+    with pytest.raises(ParameterError, match="NOMBRE: tipo = valor"):
+        running.read_parameters(tmp_path / "n.ipynb")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a: &a [x, x]\nEPOCHS: *a\n",
+        b"".join(
+            b"a%d: &a%d [%s]\n" % (k, k, b"*a%d," % (k - 1) * 9 if k else b"x") for k in range(20)
+        ),
+        b"a: &a0 {b: 1}\n"
+        + b"".join(b"c%d: &a%d {<<: [%s]}\n" % (k, k, b"*a%d," % (k - 1) * 9) for k in range(1, 9)),
+        b"EPOCHS: [1]",
+        b"EPOCHS: {a: 1}",
+        b"EPOCHS:",
+        b"EPOCHS: 2001-02-03",
+        b"EPOCHS: 2001-99-99",
+        b"EPOCHS: " + b"9" * 5000,
+        b"EPOCHS: !!python/object/apply:os.mkdir ['trap']",
+        b"EPOCHS: !!float x",
+        b"EPOCHS: !!binary x",
+        b"1: 2",
+        b"? [1]\n: 2",
+        b"EPOCHS\n",
+        b"[" * 50_000,
+        b"#" * 100_000,
+        b"\0",
+        b"\xff\xfeE\0",
+    ],
+    ids=range(19),
+)
+def test_preset_of_any_bytes_is_one_sentence(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.yaml").write_bytes(data)
+    start = time.process_time()
+    with pytest.raises(ParameterError) as caught:
+        read_preset("p.yaml")
+    assert len(str(caught.value)) < 500 and time.process_time() - start < 3
+    assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+
+
+def test_preset_of_a_windows_editor_is_read(tmp_path):
+    path = tmp_path / "ñ {x} 🎵.yml"
+    path.write_bytes(b"\xef\xbb\xbfEPOCHS: 3\r\nLOAD_PREVIOUS: yes\r\n")
+    assert read_preset(str(path)) == {"EPOCHS": 3, "LOAD_PREVIOUS": True}
+
+
+@pytest.mark.parametrize("value", ["[" * 9999, "9" * 5000, "2001-99-99", "&a [*a]", "x" * 10**5])
+def test_typed_value_of_any_text_is_one_sentence(value):
+    for name in ("EPOCHS", "RATE"):
+        with pytest.raises(ParameterError) as caught:
+            merge_parameters(DEFAULTS, {name: value})
+        assert len(str(caught.value)) < 200
+    with pytest.raises(ParameterError):
+        merge_parameters(DEFAULTS, {"RATE": 10**400})
 
 
 def test_chosen_values_take_the_types_of_the_defaults():
