@@ -1,0 +1,358 @@
+"""How fast the course is, each time beside the tutorial's own procedure, in one run.
+
+Reading MIDI, learning, and starting up; how much memory ten million symbols
+take; and how the cost grows with files, symbols, notes and windows. What a
+note costs to write is in generation.py, which `make bench` runs too. Prints
+all and writes it to benchmarks/results/speed.csv and growth.csv, with a plot.
+
+    .venv/bin/python benchmarks/speed.py
+
+The tutorial's ten epochs take most of the half hour.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from musiclab import datasets, encoding, evaluation, generation, models, parsing, plotting, training
+from musiclab.backend import keras, set_seed
+from musiclab.notes import NoteEvent, Song
+from musiclab.parsing import song_to_midi, write_csv
+
+RESULTS = Path(__file__).parent / "results"
+WINDOW, SONGS = 20, 60  # the tutorial's SEQUENCE_LEN; enough chorales for its ten epochs to take long
+N_TOKENS = 10_000_000
+MACHINE = f"{platform.machine()}, {os.cpu_count()} núcleos, Python {platform.python_version()}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", default="bach")
+    parser.add_argument("--many", default="folk", help="the set for the warm cache")
+    parser.add_argument("--epochs", type=int, default=10, help="of the tutorial's network")
+    parser.add_argument("--tokens", type=int, default=N_TOKENS)
+    parser.add_argument("--copies", type=int, default=10, help="of the set, for two cores")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    os.environ["MUSICLAB_PROGRESS"] = "off"
+    print(MACHINE)
+    rows = []
+    for measure in (reading, warm_cache, starting, memory, learning):
+        for row in measure(options):
+            rows.append({**row, "machine": MACHINE})
+            print("{what:<12} {case:<58} {value:>10.3f} {unit:<4} {ratio:>8.1f}".format(**row))
+    grown = growth(options)
+    for row in grown:
+        print("{what:<12} {size:>10} {seconds:>10.4f} s".format(**row))
+    write_csv(options.output / "speed.csv", rows)
+    write_csv(options.output / "growth.csv", grown)
+    print(draw(options.output))
+
+
+def _row(what, case, value, unit="s", ratio=1.0):
+    """Return a row; ratio: how many times better than the first of its kind."""
+    return {"what": what, "case": case, "value": value, "unit": unit, "ratio": ratio}
+
+
+# Reading
+
+
+def reading(options):
+    """Yield what music21 takes for a set, and what we take on one core and on two."""
+    songs, _ = datasets.load_dataset(options.dataset)
+    folder = datasets.ROOT / options.dataset
+    paths = parsing.midi_files(folder)
+    parsing.parse_midi_music21(paths[0])  # what is imported once is not counted
+    parsing.parse_midi(paths[0])
+    start = time.perf_counter()
+    reference = [parsing.parse_midi_music21(path).events for path in paths]
+    slow = time.perf_counter() - start
+    yield _row("leer", f"music21, {len(paths)} ficheros de {options.dataset}", slow)
+    with _cold_cache():
+        seconds, fresh = _timed(lambda: parsing.parse_folder(folder, n_jobs=1)[0])
+    assert [song.events for song in fresh] == reference == [song.events for song in songs]
+    yield _row("leer", "musiclab, los mismos, un núcleo, sin caché", seconds, ratio=slow / seconds)
+    with TemporaryDirectory() as copies, _cold_cache():
+        _copy(paths, Path(copies), options.copies)
+        one, _ = _timed(lambda: parsing.parse_folder(copies, n_jobs=1))
+    with TemporaryDirectory() as copies, _cold_cache():
+        _copy(paths, Path(copies), options.copies)
+        two, _ = _timed(lambda: parsing.parse_folder(copies, n_jobs=2))
+    yield _row("leer", f"musiclab, {len(paths) * options.copies} ficheros, un núcleo", one)
+    yield _row("leer", "musiclab, los mismos, dos núcleos", two, ratio=one / two)
+
+
+def warm_cache(options):
+    """Yield what a set takes that was read before."""
+    songs, _ = datasets.load_dataset(options.many)
+    seconds, again = _timed(lambda: parsing.parse_folder(datasets.ROOT / options.many)[0])
+    assert again == songs
+    yield _row("caché", f"{len(songs)} ficheros de {options.many}, ya leídos antes", seconds)
+
+
+def _copy(paths, folder, n):
+    """Write each file n times, each time with other bytes after its end."""
+    for path in paths:
+        for k in range(n):
+            (folder / f"{path.stem}_{k}.mid").write_bytes(path.read_bytes() + _chunk(k))
+
+
+def _chunk(k):
+    """Return a chunk that no reader of MIDI knows, and so passes over."""
+    return b"XXXX" + (8).to_bytes(4, "big") + k.to_bytes(8, "big")
+
+
+@contextmanager
+def _cold_cache():
+    with TemporaryDirectory() as folder, patch.dict(os.environ, MUSICLAB_CACHE=folder):
+        yield
+
+
+def _timed(function):
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+# Starting up
+
+
+def starting(options):
+    """Yield what a fresh process takes until its first answer, the median of five."""
+    sound = "from musiclab.parsing import parse_midi; from musiclab.playback import player; "
+    first = f"parse_midi({str(parsing.midi_files(datasets.ROOT / options.dataset)[0])!r})"
+    cases = {
+        "import music21 (lo primero del tutorial)": "import music21",
+        "import musiclab": "import musiclab",
+        "musiclab --help": "from musiclab.cli import main; main(['--help'], standalone_mode=False)",
+        "primera figura": "import musiclab.plotting as p; p.plt.figure().canvas.draw()",
+        "primer sonido": f"{sound}player({first})",
+        "primera ficha (sonido, partitura y rollo)": "from musiclab.parsing import parse_midi; "
+        f"from musiclab.card import show; show({first})",
+    }
+    slowest = None
+    for case, source in cases.items():
+        command = [sys.executable, "-c", source]
+        times = [
+            _timed(lambda c=command: subprocess.run(c, check=True, stdout=subprocess.DEVNULL))[0]
+            for _ in range(5)
+        ]
+        seconds = float(np.median(times))
+        slowest = slowest or seconds
+        yield _row("arrancar", case, seconds, ratio=slowest / seconds)
+
+
+# Memory
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from musiclab.encoding import make_windows
+n, every_step, width = int(sys.argv[1]), sys.argv[2] == "True", 100
+songs = np.array_split(np.random.default_rng(0).integers(1, 200, n, dtype=np.int32), n // 1000)
+x, y = make_windows(songs, width, every_step)
+order = np.random.default_rng(0).permutation(len(x))
+for k in range(0, min(len(x), 20_000), 32):
+    x[order[k : k + 32]], y[order[k : k + 32]]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if sys.platform == "linux":  # where that counts what the parent had at the start
+    peak = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
+print(peak * (1 if sys.platform == "darwin" else 1024) / 1e9)
+"""
+
+
+def memory(options):
+    """Yield the most memory that so many symbols take, as windows of 100 in random order."""
+    if os.name == "nt":  # has no getrusage
+        return
+    whole = options.tokens * 100 * 4 / 1e9
+    case = f"{options.tokens / 1e6:g} M de símbolos"
+    yield _row("memoria", f"{case}, todas las ventanas copiadas (calculado)", whole, "GB")
+    for every_step in (False, True):
+        task = [sys.executable, "-c", MEMORY, str(options.tokens), str(every_step)]
+        peak = float(subprocess.run(task, check=True, capture_output=True, text=True).stdout)
+        kind = "una respuesta en cada paso" if every_step else "una respuesta por ventana"
+        yield _row("memoria", f"{case}, {kind}, todo el proceso", peak, "GB", whole / peak)
+
+
+# Learning
+
+
+def learning(options):
+    """Yield how long the tutorial's network learns, and how long ours takes to do as well."""
+    songs = datasets.load_dataset(options.dataset)[0][:SONGS]
+    tokens = [encoding.get_encoding("tutorial").encode(song) for song in songs]
+    n_held_out = max(1, len(songs) // 10)
+    vocabulary = encoding.Vocabulary.fit(tokens[:-n_held_out])
+    ids = [vocabulary.to_ids(song) for song in tokens]
+    train, held_out = ids[:-n_held_out], ids[-n_held_out:]
+    judge = lambda predictor: evaluation.held_out_nll(predictor, held_out, first=WINDOW)
+    seconds, nll = _tutorial(train, len(vocabulary), options.epochs, judge)
+    case = f"la red del tutorial, {options.epochs} épocas"
+    yield _row("aprender", f"{case}: {nll:.3f} nats", seconds)
+    ours, best = _until(nll, vocabulary, train, held_out, judge)
+    yield _row("aprender", f"la nuestra, hasta {best:.3f} nats", ours, ratio=seconds / ours)
+
+
+def _tutorial(train, vocab_size, epochs, judge):
+    """Do as the tutorial does: id / vocab_size, one-hot answers, a stack of LSTMs, batches of 32."""
+    set_seed(0)
+    layers = [keras.Input((WINDOW, 1))]
+    for k, n in enumerate(models.TUTORIAL_UNITS, start=1):
+        last = k == len(models.TUTORIAL_UNITS)
+        layers += [keras.layers.LSTM(n, return_sequences=not last), keras.layers.Dropout(0.2)]
+    model = keras.Sequential([*layers, keras.layers.Dense(vocab_size, activation="softmax")])
+    model.compile(
+        loss="categorical_crossentropy", optimizer="adam", metrics=["categorical_accuracy"]
+    )
+    x, y = encoding.make_windows(train, WINDOW)
+    x = np.asarray(x)[..., None] / vocab_size
+    y = keras.utils.to_categorical(y, num_classes=vocab_size)
+    seconds, _ = _timed(lambda: model.fit(x, y, epochs=epochs, verbose=0))
+
+    def predictor(song):
+        log_probs = np.full((len(song), vocab_size), -np.log(vocab_size))
+        windows = np.lib.stride_tricks.sliding_window_view(song[:-1], WINDOW)
+        shares = model.predict_on_batch(windows[..., None] / vocab_size)
+        log_probs[WINDOW:] = np.log(np.maximum(shares, 1e-12))
+        return log_probs
+
+    return seconds, judge(predictor)
+
+
+def _until(nll, vocabulary, train, held_out, judge, most=50):
+    """Train ours, epoch by epoch, until the held-out songs say that it is as good."""
+    start = time.perf_counter()
+    windows, judged = (encoding.make_windows(part, WINDOW, True) for part in (train, held_out))
+    config = {"inputs": "embedding", "units": [256], "every_step": True}
+    bundle = training.new_bundle(vocabulary, "tutorial", WINDOW, windows, 0, **config)
+    models.compile_model(bundle.model, learning_rate=4e-3)
+    with TemporaryDirectory() as folder:
+        for epochs in range(1, most + 1):
+            training.train(
+                bundle, windows, judged, epochs=epochs, folder=folder, load_previous=True
+            )
+            reached = judge(generation.log_probabilities(bundle.model))
+            if reached <= nll:
+                return time.perf_counter() - start, reached
+    raise SystemExit(f"after {most} epochs it is at {reached:.3f} nats, not at {nll:.3f}")
+
+
+# Growth
+
+
+def growth(options):
+    """Return rows of how the cost of each thing grows, ×1, ×10 and ×100."""
+    experiments = {
+        "ficheros": (_read_files, (36, 360, 3600)),
+        "notas de un fichero": (_read_notes, (1000, 10_000, 100_000)),
+        "símbolos": (_cut_windows, (100_000, 1_000_000, 10_000_000)),
+        "ventana": (_learn_windows, (8, 80, 800)),
+        "vocabulario": (_learn_vocabulary, (50, 500, 5000)),
+    }
+    rows = []
+    for what, (run, sizes) in experiments.items():
+        for size in sizes:
+            rows.append(
+                {"what": what, "size": size, "seconds": run(size, options), "machine": MACHINE}
+            )
+    return rows
+
+
+def _read_files(n, options):
+    paths = parsing.midi_files(datasets.ROOT / options.dataset)
+    with TemporaryDirectory() as folder, _cold_cache():
+        for k in range(n):
+            data = paths[k % len(paths)].read_bytes() + _chunk(k)
+            (Path(folder) / f"{k}.mid").write_bytes(data)
+        return _timed(lambda: parsing.parse_folder(folder, n_jobs=1))[0]
+
+
+def _read_notes(n, options):
+    pitches = np.random.default_rng(0).integers(40, 80, n)
+    song = Song(tuple(NoteEvent(k / 2, 0.5, (int(p),)) for k, p in enumerate(pitches)))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "song.mid"
+        path.write_bytes(song_to_midi(song))
+        return _timed(lambda: parsing.parse_midi(path))[0]
+
+
+def _cut_windows(n, options):
+    songs = np.array_split(np.random.default_rng(0).integers(1, 200, n, dtype=np.int32), n // 1000)
+    return _timed(lambda: encoding.make_windows(songs, 100))[0]
+
+
+def _learn_windows(length, options):
+    return _step(np.random.default_rng(0).integers(1, 50, (16, length)), vocab_size=50)
+
+
+def _learn_vocabulary(vocab_size, options):
+    return _step(np.random.default_rng(0).integers(1, vocab_size, (16, 64)), vocab_size)
+
+
+def _step(ids, vocab_size):
+    """Return the seconds of one step of training, the median of five."""
+    config = {"inputs": "embedding", "units": [128], "every_step": True}
+    model = models.compile_model(models.build_model(vocab_size, **config))
+    times = [_timed(lambda: model.train_on_batch(ids, ids))[0] for _ in range(7)]
+    return float(np.median(times[2:]))
+
+
+# The plot
+
+
+def draw(folder):
+    """Draw the three tables, and return the picture's path."""
+    plotting.use_style()
+    speed, growth, notes = (
+        _read_csv(folder / f"{name}.csv") for name in ("speed", "growth", "generation")
+    )
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), width_ratios=(3, 2))
+    bars = [
+        (row["case"], float(row["times_as_fast"]))
+        for row in notes
+        if row["experiment"] == "velocidad"
+    ]
+    bars += [(row["case"], float(row["ratio"])) for row in speed]
+    bars = [(case, ratio) for case, ratio in bars if ratio != 1]
+    left.barh([case for case, _ in bars], [ratio for _, ratio in bars])
+    left.invert_yaxis()
+    left.set_xscale("log")
+    left.grid(visible=False, axis="y")
+    left.set(xlabel="veces mejor", title=f"Cuánto mejor ({MACHINE})")
+    for case, ratio in bars:
+        left.text(ratio, case, f" {ratio:.3g}", va="center")
+    for what in dict.fromkeys(row["what"] for row in growth):
+        rows = [row for row in growth if row["what"] == what]
+        seconds = np.array([float(row["seconds"]) for row in rows])
+        right.plot([1, 10, 100], seconds / seconds[0], marker="o", label=what)
+    right.plot([1, 100], [1, 100], color=plotting.GREY, linestyle=":", label="en proporción")
+    right.set(xscale="log", yscale="log", xlabel="tamaño (veces)", ylabel="tiempo (veces)")
+    right.set_title("Cómo crece")
+    right.legend()
+    path = folder / "speed.png"
+    figure.savefig(path)
+    return path
+
+
+def _read_csv(path):
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()
