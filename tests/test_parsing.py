@@ -1,13 +1,16 @@
 import io
+import os
 import shutil
+import sqlite3
 from dataclasses import replace
 
+import joblib
 import mido
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from musiclab import parsing
+from musiclab import midifile, parsing
 from musiclab.errors import DatasetError, MidiError
 from musiclab.notes import NoteEvent, Song
 from musiclab.parsing import midi_bytes, parse_folder, parse_midi, song_to_midi, write_bytes
@@ -188,6 +191,15 @@ def test_bad_files_are_named_and_good_ones_kept(folder):
     assert {reason[:21] for reason in reasons.values()} == {"no es un MIDI legible"}, reasons
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_pipes_and_loops_of_links_do_not_stop_a_folder(folder):
+    os.mkfifo(folder / "pipe.mid")
+    (folder / "loop.mid").symlink_to("loop.mid")
+    (folder / "again").symlink_to(folder)
+    reasons = dict(parse_folder(folder)[1].dropped)
+    assert {reasons[name][:15] for name in ("pipe.mid", "loop.mid")} == {"no se puede abr"}
+
+
 def test_cut_file_is_dropped_or_remarked_on(folder, song):
     write_bytes(folder / "cut later.mid", song_to_midi(song)[:80])
     report = parse_folder(folder)[1]
@@ -224,13 +236,17 @@ def cached(tmp_path, song, cache):
 
 @pytest.fixture
 def parsed(monkeypatch):
-    """The names of the files that music21 was asked to read."""
-    from music21 import converter
-
-    names, real = [], converter.parse
-    spy = lambda path, **more: names.append(path.name) or real(path, **more)
-    monkeypatch.setattr(converter, "parse", spy)
+    """The names of the files that were read for their notes."""
+    names, real = [], midifile.read_files
+    spy = lambda paths: names.extend(path.name for path in paths) or real(paths)
+    monkeypatch.setattr(midifile, "read_files", spy)
     return names
+
+
+def table(cache):
+    """Return the database of the cache."""
+    (path,) = cache.glob("*.sqlite")
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def test_second_reading_asks_only_the_cache(cached, parsed, song, monkeypatch):
@@ -245,13 +261,92 @@ def test_second_reading_asks_only_the_cache(cached, parsed, song, monkeypatch):
     assert len(parsed) == 5
 
 
-def test_damaged_cache_is_read_anew(cached, cache):
-    broken = [("60", '"x"'), ("60", "600"), ('"events"', '"other"'), (":", ""), ("{", "\x80\x04.")]
-    for path in cache.rglob("*.json"):
-        good = path.read_text()
-        for text in ("", "[]", "null", good[:50], *(good.replace(*pair) for pair in broken)):
-            path.write_text(text)
-            assert parse_folder(cached[0]) == cached[1]
+def test_bad_files_are_read_once_too(folder, parsed):
+    first = parse_folder(folder)
+    assert len(first[1].dropped) == 8 and "smpte.mid" in parsed
+    parsed.clear()
+    assert parse_folder(folder) == first
+    assert parsed == ["really a folder.mid"]  # has no content to know it by
+
+
+def test_damaged_cache_is_read_anew(cached, cache, parsed):
+    (record,) = table(cache).execute("SELECT record FROM songs LIMIT 1").fetchone()
+    for bad in (b"", record[:50], record.replace(b"60", b"61"), record, None, "text", 1.5):
+        table(cache).execute("UPDATE songs SET record = ?", [bad])
+        parsed.clear()
+        assert parse_folder(cached[0]) == cached[1]
+        assert len(parsed) == (2 if bad == record else 3), bad
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(4000), b""])
+def test_cache_that_is_no_database_is_made_anew(cached, cache, parsed, content):
+    (path,) = cache.glob("*.sqlite")
+    path.write_bytes(content)
+    assert parse_folder(cached[0]) == parse_folder(cached[0]) == cached[1]
+    assert parse_folder(cached[0]) == cached[1] and 3 <= len(parsed) <= 6
+
+
+def test_cache_that_sqlite_cannot_even_name_is_made_anew(cached, cache, parsed):
+    (path,) = cache.glob("*.sqlite")
+    damage = {b"tablesongs": b"tables\xff\xfegs", b"CREATE TABLE songs": b"CREATE TABLE so(gs"}
+    data = path.read_bytes()
+    for good, bad in damage.items():
+        data = data.replace(good, bad)
+    path.write_bytes(data)
+    assert parse_folder(cached[0]) == parse_folder(cached[0]) == cached[1]
+
+
+def test_table_of_another_form_is_made_anew(cached, cache, parsed):
+    table(cache).executescript("DROP TABLE songs; CREATE TABLE songs (other)")
+    assert parse_folder(cached[0]) == parse_folder(cached[0]) == cached[1] and len(parsed) >= 3
+    parsed.clear()
+    assert parse_folder(cached[0]) == cached[1] and parsed == []
+
+
+def test_locked_cache_costs_only_time(cached, cache, parsed, monkeypatch):
+    monkeypatch.setattr(parsing, "LOCK_TIMEOUT_S", 0.1)
+    table(cache).execute("DELETE FROM songs")
+    (other := table(cache)).execute("BEGIN EXCLUSIVE")
+    assert parse_folder(cached[0]) == cached[1] and len(parsed) == 3
+    other.execute("ROLLBACK")
+    assert parse_folder(cached[0]) == parse_folder(cached[0]) and len(parsed) == 6
+
+
+def test_killed_reading_keeps_what_it_read(cached, cache, parsed, monkeypatch):
+    table(cache).execute("DELETE FROM songs")
+    monkeypatch.setattr(parsing, "BATCH_BYTES", 1)
+    real = midifile.read_files
+
+    def killed(paths):
+        if paths[0].name == "drums.mid":
+            raise KeyboardInterrupt
+        return real(paths)
+
+    monkeypatch.setattr(midifile, "read_files", killed)
+    with pytest.raises(KeyboardInterrupt):
+        parse_folder(cached[0])
+    monkeypatch.setattr(midifile, "read_files", real)
+    assert parsed == ["1.mid", "2.mid"]
+    assert parse_folder(cached[0]) == cached[1] and parsed == ["1.mid", "2.mid", "drums.mid"]
+
+
+def test_two_processes_read_one_folder_at_once(cached, in_fresh_process, tmp_path):
+    source = f"""
+from musiclab import midifile, parsing
+parsing.BATCH_BYTES = 1
+for _ in range(5):
+    songs, report = parsing.parse_folder({str(cached[0])!r})
+    print(len(songs), report.remarks)"""
+    runs = [in_fresh_process(source, MUSICLAB_CACHE=str(tmp_path / "two")) for _ in range(2)]
+    assert {run() for run in runs} == {(f"3 {cached[1][1].remarks}\n" * 5, "")}
+
+
+def test_other_processes_read_the_same(cached, cache, monkeypatch):
+    table(cache).execute("DELETE FROM songs")
+    monkeypatch.setattr(parsing, "BATCH_BYTES", 1)
+    monkeypatch.setattr(parsing, "WORTH_BATCHES", 1)
+    with joblib.parallel_config(backend="loky"):
+        assert parse_folder(cached[0], n_jobs=2) == cached[1]
 
 
 def test_unwritable_cache_costs_only_time(cached, tmp_path, monkeypatch):
