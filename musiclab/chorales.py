@@ -27,6 +27,7 @@ BASS = ORDER.index(3)
 NOT_YET = -1  # a voice that is still to be chosen: no one-hot has a place for it
 LIMIT = 12  # wider intervals count as this many semitones
 HELD = 15  # longer notes count as this many sixteenths
+MAX_CSV = 2**20  # bytes of a file: some 80,000 sixteenths, five hours of music
 BAR, PHRASE, TRIPLE = 16, 64, 12  # sixteenths in 4/4, in four such bars, in 3/4
 
 # Sixteenths of context that a memory looks up, for all voices and for the melody.
@@ -51,12 +52,16 @@ def read_chorales(folder):
 
 def _read_chorale(path):
     try:
+        if path.stat().st_size > MAX_CSV:
+            raise DatasetError(f"«{path}» es demasiado grande para ser un coral: quítalo")
         with open(path, encoding="utf-8", newline="") as file:
             heading, *rows = list(csv.reader(file)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             f"no se puede leer «{path}» ({error}): bórralo o cópialo de nuevo"
         ) from None
+    while rows and not any(rows[-1]):
+        rows.pop()  # empty lines at the end
     if not rows:
         raise DatasetError(f"«{path}» no tiene ninguna semicorchea: bórralo o cópialo de nuevo")
     if any(map(_is_number, heading)):
@@ -77,7 +82,7 @@ def _read_chorale(path):
 
 
 def _is_number(cell):
-    return cell.strip().isdecimal() and len(cell) < 9
+    return cell.strip(" \t").isdecimal() and len(cell) < 9  # what int() takes for a number
 
 
 # What happened after the same notes, here or in other chorales

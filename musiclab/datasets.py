@@ -8,6 +8,7 @@ MIDI files in `Datasets/` is a set too, by its name.
 """
 
 import csv
+import io
 import os
 import re
 import unicodedata
@@ -179,14 +180,16 @@ def in_all_keys(songs, semitones, lowest=0, highest=127):
 # Building from music21's corpus
 
 
-def build_dataset(name, root=ROOT):
+def build_dataset(name, root=ROOT, sources=None):
     """Write the files of a set that are missing or damaged, over all cores.
+
+    sources: only those that come from these files of the corpus
 
     Returns the set's folder, each of whose files has the manifest's SHA-256.
     Raises DatasetError when a file comes out different.
     """
     folder = Path(root) / name
-    rows = [row for row in read_manifest() if row["dataset"] == name]
+    rows = dataset_rows(name, sources)
     todo = [row for row in rows if _digest(folder / row["file"]) != row["sha256"]]
     jobs = [
         (source, SETS[name], [int(row["index"]) for row in group], [row["file"] for row in group])
@@ -204,10 +207,42 @@ def build_dataset(name, root=ROOT):
     return folder
 
 
+def dataset_rows(name, sources=None):
+    """Return the manifest's rows of a set, or of those of its sources."""
+    rows = [row for row in read_manifest() if row["dataset"] == name]
+    return [row for row in rows if sources is None or row["source"] in sources]
+
+
 def read_manifest():
-    """Return the manifest's rows as dicts with the keys `FIELDS`."""
-    with open(MANIFEST, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    """Return the manifest's rows as dicts with the keys `FIELDS`.
+
+    Raises DatasetError when it is missing, or a row is not what `write_manifest` writes.
+    """
+    try:
+        with open(MANIFEST, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            fields, rows = reader.fieldnames, list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"no se puede leer «{MANIFEST}» ({error}): {_RESTORE}") from error
+    if fields != list(FIELDS):
+        raise DatasetError(f"la primera línea de «{MANIFEST}» no es {','.join(FIELDS)}: {_RESTORE}")
+    for number, row in enumerate(rows, start=2):
+        if set(row) != set(FIELDS) or not all(
+            re.fullmatch(form, row[name] or "", re.ASCII) for name, form in _FORMS.items()
+        ):
+            raise DatasetError(f"«{MANIFEST}», línea {number}, está dañada: {_RESTORE}")
+    return rows
+
+
+_RESTORE = "recupéralo con git checkout, o reinstala musiclab"
+_NAME = r"[\w#'-][\w.#'-]*"  # no path leads out of its folder
+_FORMS = {
+    "dataset": _NAME,
+    "file": rf"{_NAME}\.mid",
+    "source": rf"{_NAME}(?:/{_NAME})*",
+    "index": r"\d{1,6}",
+    "sha256": r"[0-9a-f]{64}",
+}
 
 
 def write_manifest():
@@ -228,9 +263,9 @@ def write_manifest():
                 if digest not in seen:
                     rows.append((name, file, source, index, digest))
                 seen.add(digest)
-    with open(MANIFEST, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([FIELDS, *rows])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([FIELDS, *rows])
+    write_bytes(MANIFEST, text.getvalue().encode())
 
 
 def _by_source(rows):

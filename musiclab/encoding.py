@@ -110,14 +110,28 @@ def _encode_tutorial(song):
 
 
 def _pitches_of_tutorial(token):
-    if token[0].isdigit():
+    if token[:1].isdigit():
+        first, *others = _pitch_classes(token)
         # Read upwards from middle C: the only octave that the token leaves us.
-        pitches = [60 + int(token.split(".")[0])]
-        for pitch_class in token.split(".")[1:]:
-            pitches.append(pitches[-1] + (int(pitch_class) - pitches[-1]) % 12)
+        pitches = [60 + first]
+        for pitch_class in others:
+            pitches.append(pitches[-1] + (pitch_class - pitches[-1]) % 12)
         # A lone number is a note doubled at the octave.
         return tuple(pitches) if len(pitches) > 1 else (pitches[0], pitches[0] + 12)
     return (pitch_number(token),)
+
+
+def _pitch_classes(token):
+    """Return the pitch classes of a chord's token, such as 4.7.0."""
+    classes = token.split(".")
+    if not set(classes) <= _CLASSES or len(set(classes)) < len(classes):
+        raise VocabularyError(
+            f"«{token}» no es un acorde: se escriben como 4.7.0, con clases de altura de 0 a 11"
+        )
+    return [int(pitch_class) for pitch_class in classes]
+
+
+_CLASSES = {str(pitch_class) for pitch_class in range(12)}
 
 
 def _encode_pitches(song):
@@ -306,7 +320,12 @@ class Vocabulary:
     tokens: tuple[str, ...]
 
     def __post_init__(self):
-        if not self.tokens or self.tokens[0] != UNKNOWN or len(set(self.tokens)) < len(self):
+        if (
+            not self.tokens
+            or not all(isinstance(token, str) for token in self.tokens)
+            or self.tokens[0] != UNKNOWN
+            or len(set(self.tokens)) < len(self)
+        ):
             raise VocabularyError(
                 "el vocabulario está dañado: debe empezar por el símbolo desconocido y no "
                 "repetir ninguno; vuelve a crearlo con Vocabulary.fit"
@@ -353,7 +372,7 @@ def token_key(token):
         return (0, [len(SPECIALS), *numbers]) if pitch is None else (1, [pitch, *numbers])
     names = token.split(".")
     if token[:1].isdigit():
-        return len(names) + 1, [int(name) for name in names]
+        return len(names) + 1, _pitch_classes(token)
     return len(names), [pitch_number(name) for name in names]
 
 
@@ -375,28 +394,59 @@ def make_windows(sequences, window_length, every_step=False):
         that follows it, and the windows of a song overlap only at its end
 
     Returns x (n_windows, window_length) and y (n_windows,), or
-    (n_windows, window_length) with every_step, both int32.
+    (n_windows, window_length) with every_step, both int32; what has two axes
+    is a `Windows`, so that the memory grows with the ids and not with
+    window_length.
     Raises ShortSequenceError when there is no complete window.
     """
     if window_length < 1:
         raise ParameterError(f"SEQUENCE_LEN es {window_length} y debe ser al menos 1")
-    x, y = [], []
+    songs, starts, n_ids = [], [], 0
     for ids in sequences:
         n_starts = len(ids) - window_length
         if n_starts < 1:
             continue
-        windows = np.lib.stride_tricks.sliding_window_view(ids, window_length)
+        own = np.arange(n_starts, dtype=np.int32)
         if every_step:
-            starts = [*range(0, n_starts - 1, window_length), n_starts - 1]
-            x.append(windows[starts])
-            y.append(windows[np.add(starts, 1)])
-        else:
-            x.append(windows[:-1])
-            y.append(ids[window_length:])
-    if not x:
+            own = np.append(own[: n_starts - 1 : window_length], own[-1:])
+        songs.append(ids)
+        starts.append(n_ids + own)
+        n_ids += len(ids)
+    if not songs:
         longest = max((len(ids) for ids in sequences), default=0)
         raise ShortSequenceError(
             f"la canción más larga tiene {longest} símbolos y hacen falta {window_length + 1}: "
             "baja SEQUENCE_LEN o añade canciones más largas"
         )
-    return np.concatenate(x).astype(np.int32), np.concatenate(y).astype(np.int32)
+    ids, starts = np.concatenate(songs, dtype=np.int32), np.concatenate(starts)
+    x = Windows(ids, starts, window_length)
+    return x, Windows(ids, starts + 1, window_length) if every_step else ids[starts + window_length]
+
+
+class Windows:
+    """Windows of a long array of ids, cut when they are asked for.
+
+    It stands for an int32 array (n_windows, window_length): indexing and
+    np.asarray give copies of what they ask for. It takes the memory of the
+    ids and one number a window.
+
+    ids: int32 array (n_ids,); starts: int array (n_windows,)
+    """
+
+    dtype, ndim = np.dtype(np.int32), 2
+
+    def __init__(self, ids, starts, window_length):
+        self.ids, self.starts, self.shape = ids, starts, (len(starts), window_length)
+
+    def __len__(self):
+        return len(self.starts)
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            return np.asarray(self)[key]
+        return self.ids[self.starts[key][..., None] + np.arange(self.shape[1])]
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("windows overlap: an array of them is always a copy")
+        return self[:].astype(dtype or self.dtype, copy=False)

@@ -48,6 +48,47 @@ def test_manifest_is_sound():
         assert all(re.fullmatch(pattern, row[key]) for row in rows)
 
 
+HEADING, ROW = b"dataset,file,source,index,sha256\n", b"bach,a.mid,bach/a.mxl,0," + b"0" * 64
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b"\0",
+            b"\xff\xfe",
+            b"a,b\n",
+            ROW,
+            HEADING[:-2],
+            HEADING + ROW[:-1],
+            HEADING + ROW * 2,
+        ),
+        *(
+            HEADING + b"bach,a.mid\n",
+            HEADING + ROW + b",x\n",
+            HEADING + b'"' + ROW,
+            HEADING + b",,,,",
+        ),
+        HEADING + ROW.replace(b"a.mid", b"../a.mid"),
+        HEADING + ROW.replace(b"a.mid", b"/a.mid"),
+        HEADING + ROW.replace(b"bach/a.mxl", b"../../a.mxl"),
+        HEADING + ROW.replace(b",0,", b",-1,"),
+        HEADING + ROW.replace(b",", b";"),
+        HEADING + b"x" * 200_000,
+    ],
+    ids=range(18),
+)
+def test_manifest_of_any_bytes_is_one_sentence(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(datasets, "MANIFEST", tmp_path / "manifest.csv")
+    if data:
+        datasets.MANIFEST.write_bytes(data)
+    with pytest.raises(DatasetError, match="git checkout"):
+        read_manifest()
+    datasets.MANIFEST.write_bytes(b"\xef\xbb\xbf" + (HEADING + ROW).replace(b"\n", b"\r\n"))
+    assert read_manifest()[0]["file"] == "a.mid"
+
+
 def test_tiny_is_built_as_the_manifest_says(tiny, monkeypatch):
     assert digests(tiny) == TINY
     monkeypatch.setattr(datasets, "_convert_chosen", None)  # nothing is left to convert

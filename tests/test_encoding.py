@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -234,7 +236,7 @@ def test_vocabulary_is_in_musical_order():
     order = [START, END, HOLD, REST, "rest:1/2", "rest:1", "A2", "C4:1/2:1", "C4:1:0", "C4:1:1/2"]
     order += ["D4:1:1/2:p", "D4:1:1/2:f", "2.5", "C4.E4.G4"]
     assert Vocabulary.fit([order[::-1], [UNKNOWN]]).tokens == (UNKNOWN, *order)
-    for token in ("", "<x>", "C4:", "H4"):
+    for token in ("", "<x>", "C4:", "H4", "²", "0.²", "0.x", "0.0", "12", "4.", "٤", "0" * 5000):
         with pytest.raises(VocabularyError, match=f"«{token}»"):
             encoding.token_key(token)
 
@@ -257,7 +259,9 @@ def test_ids_are_inverse_to_tokens(tokens):
     assert vocabulary.to_ids(["F#4"]).tolist() == [0] and vocabulary.to_tokens([0]) == [UNKNOWN]
 
 
-@pytest.mark.parametrize("tokens", [(), ("C4",), ("C4", UNKNOWN), (UNKNOWN, "C4", "C4")])
+@pytest.mark.parametrize(
+    "tokens", [(), ("C4",), ("C4", UNKNOWN), (UNKNOWN, "C4", "C4"), (UNKNOWN, 4), (UNKNOWN, ["C4"])]
+)
 def test_damaged_vocabulary_is_refused(tokens):
     with pytest.raises(VocabularyError):
         Vocabulary(tokens)
@@ -279,7 +283,7 @@ def test_windows_are_whole_and_none_is_lost(every_step, lengths, window_length):
     x, y = make_windows(songs, window_length, every_step)
     assert x.dtype == y.dtype == np.int32 and x.shape == (len(y), window_length)
     assert y.shape == (x.shape if every_step else x.shape[:1])
-    y = y.reshape(len(x), -1)
+    x, y = np.asarray(x), np.asarray(y).reshape(len(x), -1)
     assert (np.diff(x) == 1).all() and (y == x[:, -y.shape[1] :] + 1).all()
     song_of_id = np.repeat(np.arange(len(songs)), lengths)
     assert (song_of_id[x[:, 0] - 1] == song_of_id[y[:, -1] - 1]).all()
@@ -287,6 +291,30 @@ def test_windows_are_whole_and_none_is_lost(every_step, lengths, window_length):
     assert sorted(set(y.ravel())) == targets
     n_windows = sum(-(-(len(song) - 1) // window_length) for song in long)
     assert len(x) == (n_windows if every_step else len(targets))
+
+
+def test_windows_are_indexed_as_the_array_for_which_they_stand():
+    windows = make_windows([np.arange(9), np.arange(20, 27)], 3)[0]
+    array = np.array(windows)
+    assert array.tolist()[5:7] == [[5, 6, 7], [20, 21, 22]] and len(windows) == len(array)
+    for key in (2, -1, slice(1, 4), slice(None, None, -2), [3, 0, 3], array[:, 0] > 4,
+                (slice(None), 0), (..., None), None, (2, slice(1)), ...):  # fmt: skip
+        np.testing.assert_array_equal(windows[key], array[key])
+        assert windows[key].dtype == np.int32
+    assert [*map(list, windows)] == array.tolist()
+    assert np.asarray(windows, dtype=float).dtype == float
+    with pytest.raises(IndexError):
+        windows[len(windows)]
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_memory_grows_with_the_ids_and_not_with_the_windows(every_step):
+    songs = [np.zeros(100_000, dtype=np.int32)] * 3
+    tracemalloc.start()
+    x, y = make_windows(songs, 200, every_step)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * 300_000 and x.shape[1] == 200 and len(x) == len(y)
 
 
 def test_window_length_must_be_positive():

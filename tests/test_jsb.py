@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from strategies import random_chorale
 
 from musiclab import chorale_model, cli, jsb
+from musiclab.chorales import read_chorales
 from musiclab.errors import DatasetError
 from musiclab.parsing import parse_midi
 
@@ -126,3 +127,59 @@ def test_a_pitch_out_of_reach_stops_the_command_before_training(data):
     write_chorale(data / "valid" / "high.csv", np.full((40, 4), 120))
     result = run("bench", "jsb", "--data", data)
     assert result.exit_code == 1 and "120" in result.output and "grama" not in result.output
+
+
+ROWS = "a,b,c,d\n" + "60,55,52,48\n" * 3
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        (ROWS.replace("\n", "\r\n"), ""),
+        ("\ufeff" + ROWS, ""),
+        (ROWS + "\n\n,,,\n", ""),
+        (ROWS.replace(",", ", "), ""),
+        (ROWS.replace(",", ";"), "línea 2"),
+        (ROWS.replace(",", "\t"), "línea 2"),
+        (ROWS + "\n60,55,52,48\n", "línea 5"),
+        (ROWS + "60.0,55,52,48\n", "línea 5"),
+        (ROWS + "-60,55,52,48\n", "línea 5"),
+        (ROWS + "60,55,52\n", "línea 5"),
+        (ROWS + "60,55,52,48,40\n", "línea 5"),
+        (ROWS + "60,55,52,\n", "línea 5"),
+        (ROWS + "60,55,52,²\n", "línea 5"),
+        (ROWS + "60,55,52,\x1e48\n", "línea 5"),
+        (ROWS + "128,55,52,48\n", "128"),
+        (ROWS + f"{'9' * 5000},55,52,48\n", "línea 5"),
+        (ROWS[8:], "primera línea"),
+        ("\ufeff" + ROWS[8:], "primera línea"),
+        ("a,b,c,d\n\n", "ninguna semicorchea"),
+        ("", "ninguna semicorchea"),
+        ("x" * 200_000, "no se puede leer"),
+        (ROWS + "60,55,52,48\n" * 100_000, "demasiado grande"),
+        ("\0" * 100 + ROWS, ""),
+        ("\udcff", "no se puede leer"),
+    ],
+    ids=range(24),
+)
+def test_csv_of_any_bytes_is_read_or_one_sentence(tmp_path, text, answer):
+    (tmp_path / "a.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    if not answer:
+        assert [chorale.tolist() for chorale in read_chorales(tmp_path)] == [[[60, 55, 52, 48]] * 3]
+        return
+    with pytest.raises(DatasetError, match=answer) as caught:
+        read_chorales(tmp_path)
+    assert len(str(caught.value).removeprefix(str(tmp_path))) < 500
+
+
+def test_a_folder_called_csv_is_one_sentence(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(DatasetError, match=r"a\.csv"):
+        read_chorales(tmp_path)
+
+
+def test_the_shortest_chorales_will_do(tmp_path, small):
+    for part in ("train", "valid"):
+        write_chorale(tmp_path / part / "a.csv", [[60, 0, 0, 0]])
+    result = run("bench", "jsb", "--data", tmp_path, "--steps", 1)
+    assert result.exit_code == 0, result.output

@@ -1,13 +1,19 @@
+import errno
+import importlib.util
 import json
 import os
 import shutil
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from musiclab import parsing, training
+from musiclab.backend import keras
 from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
 from musiclab.models import choose_noise
+from musiclab.storage import LOCK, read_archive, write_archive
 from musiclab.training import BUNDLE, CHECKPOINT, History, load_bundle, save_bundle, train
 
 
@@ -69,14 +75,16 @@ def test_epochs_differ_in_order_and_in_all_that_is_random(make_bundle, monkeypat
     bundle, (x, y) = make_bundle(dropout=0.5, **FAMILIES[family])
     orders, states, fit = [], [], bundle.model.fit
 
-    def spy(x, y, **options):
-        orders.append(x.tolist())
+    def spy(batches, **options):
+        orders.append(np.concatenate([x for x, _ in batches.as_numpy_iterator()]).tolist())
         states.extend(generator_states(bundle.model).values())
-        return fit(x, y, **options)
+        return fit(batches, **options)
 
     monkeypatch.setattr(bundle.model, "fit", spy)
     train(bundle, (x, y), (x, y), epochs=2)
-    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]) == sorted(x.tolist())
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]) == sorted(
+        x[:].tolist()
+    )
     assert len(states) == len(set(states)) >= 4
 
 
@@ -192,6 +200,69 @@ def test_damaged_checkpoint_is_one_sentence(make_bundle, trained):
             train(bundle, windows, windows, epochs=3, folder=folder, load_previous=True)
 
 
+def test_a_bundle_older_than_its_checkpoint_is_put_right(make_bundle, tmp_path):
+    """As a kill between the two writings leaves them; the same where it was lost or damaged."""
+    (bundle, windows), resumed = make_bundle(), {"folder": tmp_path, "load_previous": True}
+    train(bundle, windows, windows, epochs=1, folder=tmp_path)
+    older = (tmp_path / BUNDLE).read_bytes()
+    history = train(make_bundle()[0], windows, windows, epochs=2, **resumed)
+    best = (tmp_path / BUNDLE).read_bytes()
+    assert history.best_epoch == 2 and best != older
+    for left in (older, b"damaged", None):
+        (tmp_path / BUNDLE).unlink() if left is None else (tmp_path / BUNDLE).write_bytes(left)
+        again, _ = make_bundle()
+        train(again, windows, windows, epochs=2, **resumed)
+        assert (tmp_path / BUNDLE).read_bytes() == best
+        assert_same_weights(again, load_bundle(tmp_path / BUNDLE))
+
+
+def test_killed_training_ends_as_one_left_alone(tmp_path, monkeypatch):
+    path = Path(__file__).parents[1] / "benchmarks" / "kill_and_resume.py"
+    spec = importlib.util.spec_from_file_location("kill_and_resume", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    bench.train(tmp_path / "straight")
+    folder = tmp_path / "con espacios, ñ, {llaves} y 🎵"
+    for event in (29, 17):  # within a writing, then within an epoch
+        assert bench.live(folder, event)
+    assert [path for path in folder.iterdir() if ".tmp-" in path.name or path.name == LOCK]
+    bench.train(folder)
+    assert bench.differences(folder, tmp_path / "straight") == []
+    (folder / "extra").touch()
+    (folder / BUNDLE).write_bytes((folder / CHECKPOINT).read_bytes())
+    assert len(bench.differences(folder, tmp_path / "straight")) == 2  # it can fail
+
+
+def test_second_training_in_a_folder_is_refused(make_bundle, tmp_path):
+    bundle, windows = make_bundle()
+
+    class Second(keras.callbacks.Callback):
+        def on_epoch_end(self, *_):
+            with pytest.raises(OutputError, match="otro entrenamiento está escribiendo"):
+                train(make_bundle()[0], windows, windows, epochs=1, folder=tmp_path)
+
+    train(bundle, windows, windows, epochs=1, folder=tmp_path, callbacks=[Second()])
+    assert {path.name for path in tmp_path.iterdir()} == {BUNDLE, CHECKPOINT}
+    train(bundle, windows, windows, epochs=1, folder=tmp_path)
+
+
+def test_full_disk_leaves_the_last_good_checkpoint(make_bundle, tmp_path, monkeypatch):
+    (bundle, windows), resumed = make_bundle(), {"folder": tmp_path, "load_previous": True}
+    whole = train(make_bundle()[0], windows, windows, epochs=3)
+    train(bundle, windows, windows, epochs=1, folder=tmp_path)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="espacio en disco"):
+        patch.setattr(os, "fsync", full)
+        train(make_bundle()[0], windows, windows, epochs=3, **resumed)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {BUNDLE, CHECKPOINT}
+    assert train(make_bundle()[0], windows, windows, epochs=3, **resumed) == whole
+
+
 # The bundle
 
 
@@ -243,6 +314,108 @@ def test_bundle_of_other_contents_is_refused(trained):
         np.savez(path, **arrays | {"meta": np.frombuffer(json.dumps(new).encode(), np.uint8)})
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
+
+
+HUGE = 10**9
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"config": {"units": [HUGE, HUGE]}},
+        {"config": {"units": [10**400]}},
+        {"config": {"units": [1] * 500}},
+        {"config": {"inputs": "embedding", "embedding_dim": HUGE}},
+        {"config": {"noise": "plain", "noise_dim": HUGE}},
+        {"config": {"cell": "transformer", "units": [2, 2], "n_heads": 1, "max_distance": HUGE}},
+        {"config": {"units": True}},
+        {"config": {"units": [3.0, 2]}},
+        {"config": {"dropout": "0.2"}},
+        {"config": []},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4"]},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4", "H9"]},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4", "0.²"]},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4", "0.11.10.9.8.7.6.5"]},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4", ""]},
+        {"vocabulary": ["<unk>", "C4", "D4", "E4", 4]},
+        {"vocabulary": ["<unk>", *(f"C4:{k}:1" for k in range(100_000))], "encoding": "events"},
+        {"vocabulary": None},
+        {"encoding": "nada"},
+        {"encoding": []},
+        {"window_length": 0},
+        {"window_length": "4"},
+        {"seed": -1},
+        {"seed": True},
+        {"versions": None},
+    ],
+    ids=lambda wrong: f"{wrong}"[:60],
+)
+def test_bundle_that_claims_what_it_has_not_is_refused_at_once(trained, wrong):
+    path = trained[2] / BUNDLE
+    meta, arrays = read_archive(path, training.FORMAT)
+    if wrong.get("config"):
+        wrong = {"config": meta["config"] | wrong["config"]}
+    write_archive(path, training.FORMAT, meta | wrong, arrays)
+    start = time.process_time()
+    with pytest.raises(BundleError, match="está dañado"):
+        load_bundle(path)
+    assert time.process_time() - start < 3
+
+
+def test_a_layer_needs_its_own_arrays(trained):
+    """However many numbers there are: a thousand layers of one unit take minutes to build."""
+    path = trained[2] / BUNDLE
+    meta, _ = read_archive(path, training.FORMAT)
+    meta["config"] |= {"units": [1] * 1000}
+    write_archive(path, training.FORMAT, meta, [np.zeros(10**5, np.float32)])
+    start = time.process_time()
+    with pytest.raises(BundleError, match="está dañado"):
+        load_bundle(path)
+    assert time.process_time() - start < 3
+
+
+def test_bundle_without_a_field_is_refused(trained):
+    path = trained[2] / BUNDLE
+    meta, arrays = read_archive(path, training.FORMAT)
+    for key in meta:
+        less = {k: v for k, v in meta.items() if k not in (key, "format")}
+        form = "other" if key == "format" else training.FORMAT
+        write_archive(path, form, less, arrays)
+        with pytest.raises(BundleError, match="está dañado"):
+            load_bundle(path)
+
+
+def test_weights_of_other_shapes_and_types_are_refused(trained):
+    path = trained[2] / BUNDLE
+    meta, (first, *rest) = read_archive(path, training.FORMAT)
+    others = [[first.T, *rest], [first.astype(float), *rest], rest, [first, *rest, first], []]
+    for arrays in others:
+        write_archive(path, training.FORMAT, meta, arrays)
+        with pytest.raises(BundleError, match="está dañado"):
+            load_bundle(path)
+    write_archive(path, training.FORMAT, meta, [first * np.nan, *rest])
+    with pytest.raises(BundleError, match="no son números"):
+        load_bundle(path)
+
+
+def test_checkpoint_of_other_contents_is_refused_and_the_model_left_alone(make_bundle, trained):
+    (bundle, windows), folder = make_bundle(), trained[2]
+    resumed = {"folder": folder, "load_previous": True}
+    meta, arrays = read_archive(folder / CHECKPOINT, training.CHECKPOINT_FORMAT)
+    losses, before = meta.pop("history"), bundle.model.get_weights()
+    short = losses | {"loss": losses["loss"][:1]}
+    empty = {name: [] for name in losses}
+    wrong = [None, [], {}, empty, short, losses | {"more": [1.0]}, losses | {"loss": "ab"},
+             losses | {"loss": [1.0, "2"]}, losses | {"loss": [1.0, True]}]  # fmt: skip
+    files = [({**meta, "history": history}, arrays) for history in wrong]
+    files += [(meta, arrays), ({**meta, "history": losses}, arrays[:-1])]
+    files += [({**meta, "history": losses}, [*arrays[:-1], arrays[-1][..., None]])]
+    for content in files:
+        write_archive(folder / CHECKPOINT, training.CHECKPOINT_FORMAT, *content)
+        with pytest.raises(BundleError, match="está dañado"):
+            train(bundle, windows, windows, epochs=3, batch_size=8, **resumed)
+    for a, b in zip(before, bundle.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_file_that_is_no_bundle_is_refused(tmp_path):
@@ -309,3 +482,49 @@ def test_failed_save_leaves_the_old_bundle(trained, monkeypatch, failing):
         save_bundle(folder / BUNDLE, bundle)
     assert (folder / BUNDLE).read_bytes() == before
     assert {path.name for path in folder.iterdir()} == {BUNDLE, CHECKPOINT}
+
+
+def test_two_devices_learn_as_one(in_fresh_process, tmp_path):
+    source = """
+from contextlib import nullcontext
+import numpy as np
+from musiclab.backend import tf
+from musiclab.encoding import Vocabulary, make_windows
+from musiclab.models import compile_model
+from musiclab.training import new_bundle, train
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+windows = make_windows([np.arange(90) % 5], 6, every_step=True)
+vocabulary = Vocabulary(("<unk>", "C4", "D4", "E4", "F4"))
+for strategy in (None, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    for epochs in (1, 2):
+        with strategy.scope() if strategy else nullcontext():
+            bundle = new_bundle(vocabulary, "tutorial", 6, windows, 3, units=(8,), dropout=0.0,
+                                inputs="one_hot", every_step=True)
+            compile_model(bundle.model)
+        folder = FOLDER + str(strategy is None)
+        history = train(bundle, windows, windows, epochs=epochs, batch_size=8, folder=folder,
+                        load_previous=True)
+    print(bundle.model.distribute_strategy.num_replicas_in_sync, *history.val_loss)"""
+    out, _ = in_fresh_process(source.replace("FOLDER", repr(str(tmp_path / "run"))))()
+    (n_one, *one), (n_two, *two) = (map(float, line.split()) for line in out.splitlines())
+    assert (n_one, n_two) == (1, 2) and len(one) == 2
+    assert one == pytest.approx(two, abs=1e-4)
+
+
+def test_halved_precision_learns_the_same_and_is_not_mixed_up(make_bundle, tmp_path):
+    bundle, windows = make_bundle(dropout=0.0)
+    resumed = {"folder": tmp_path, "load_previous": True}
+    exact = train(bundle, windows, windows, epochs=2)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        for epochs in (1, 2):
+            halved, _ = make_bundle(dropout=0.0)
+            history = train(halved, windows, windows, epochs=epochs, **resumed)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert history.val_loss != exact.val_loss
+    assert history.val_loss == pytest.approx(exact.val_loss, abs=1e-2)
+    assert {w.dtype.name for w in load_bundle(tmp_path / BUNDLE).model.get_weights()} == {"float32"}
+    with pytest.raises(BundleError, match="difiere en precision"):
+        train(make_bundle(dropout=0.0)[0], windows, windows, epochs=2, **resumed)
