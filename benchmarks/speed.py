@@ -31,7 +31,10 @@ from musiclab.notes import NoteEvent, Song
 from musiclab.parsing import song_to_midi, write_csv
 
 RESULTS = Path(__file__).parent / "results"
-WINDOW, SONGS = 20, 60  # the tutorial's SEQUENCE_LEN; enough chorales for its ten epochs to take long
+WINDOW, SONGS = (
+    20,
+    60,
+)  # the tutorial's SEQUENCE_LEN; enough chorales for its ten epochs to take long
 N_TOKENS = 10_000_000
 MACHINE = f"{platform.machine()}, {os.cpu_count()} núcleos, Python {platform.python_version()}"
 

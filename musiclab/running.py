@@ -7,6 +7,7 @@ notebook in a fresh kernel; what it makes lands in a folder of its own,
 """
 
 import ast
+import base64
 import json
 import logging
 import os
@@ -255,11 +256,10 @@ def save_html(notebook):
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
-        require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="", language_code="es",
-        embed_images=True,
-    )  # fmt: skip
-    where = {"metadata": {"path": str(Path(notebook).parent), "name": Path(notebook).stem}}
-    page, _ = exporter.from_notebook_node(_without_widgets(_read_notebook(notebook)), where)
+        require_js_url="", jquery_url="", mathjax_url="", mermaid_js_url="", language_code="es"
+    )
+    name = {"metadata": {"name": Path(notebook).stem}}
+    page, _ = exporter.from_notebook_node(_without_widgets(_read_notebook(notebook)), name)
     # What the template still asks of the network, empty addresses included.
     page = re.sub(r'<script[^>]* src="[^"]*"[^>]*>\s*</script>', "", page)
     return write_bytes(Path(notebook).with_suffix(".html"), page.encode())
@@ -326,14 +326,19 @@ def _execute(notebook, executed, parameters):
 def _settle(executed, source):
     """Make an executed notebook at home in its folder, and save it.
 
-    papermill puts the source itself where its name should stand, and links
-    are relative to the source's folder.
+    papermill puts the source itself where its name should stand; pictures and
+    links are relative to the source's folder: the picture comes along, the
+    link is told the way.
     """
     import nbformat
 
     def relink(match):
-        target = os.path.relpath(source.parent / match[1], executed.parent)
-        return f"]({Path(target).as_posix()})"
+        picture, text, target = match.groups()
+        path = source.parent / target
+        if picture and path.is_file():
+            data = base64.b64encode(path.read_bytes()).decode()
+            return f"![{text}](data:image/{path.suffix[1:]};base64,{data})"
+        return f"{picture}[{text}]({Path(os.path.relpath(path, executed.parent)).as_posix()})"
 
     notebook = _read_notebook(executed)
     if "papermill" in notebook.metadata:
@@ -345,7 +350,7 @@ def _settle(executed, source):
     write_bytes(executed, nbformat.writes(notebook).encode())
 
 
-_RELATIVE_LINK = re.compile(r"\]\((?![a-z]+:|[#/])([^)\s]+)\)")
+_RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?![a-z]+:|[#/])([^)\s]+)\)")
 
 
 @contextmanager

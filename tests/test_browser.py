@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 ALL_CELLS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
-HERE = re.compile(r"(https?|wss?)://(localhost|127\.0\.0\.1)[:/]|data:|blob:|file:|about:")
+HERE = re.compile(r"(https?|wss?)://(localhost|127\.0\.0\.1)[:/]|data:|blob:|file:.*\.html$|about:")
 LESSON, GAMES = "01_tocando_un_poco_de_musica.ipynb", "zona_de_juegos.ipynb"
 STORED = sorted(path.name for path in running.NOTEBOOKS.glob("*.ipynb"))
 

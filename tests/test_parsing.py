@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import joblib
 import mido
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -375,3 +376,32 @@ def test_song_knows_its_bar_lines():
     song = Song((NoteEvent(0, 9, (60,)),), bars=((0.0, 1, 4), (1.0, 3, 4), (7.0, 2, 4)))
     assert song.bar_lines_ql() == [0, 1, 4, 7]
     assert Song((NoteEvent(0, 9, (60,)),)).bar_lines_ql() == [0, 4, 8]
+
+
+def test_a_thousand_files_with_one_in_twenty_broken(folder, song, monkeypatch, tmp_path):
+    """As a collection from the network is: one pass, every good one read, every bad one named."""
+    good = song_to_midi(song)
+    kinds = {path.name: path.read_bytes() for path in folder.glob("bad/*.mid") if path.is_file()}
+    rng = np.random.default_rng(0)
+    kinds |= {
+        "noise.mid": rng.bytes(500),
+        "tail of zeros.mid": good[:14] + bytes(2000),
+        "a text.mid": "../otra carpeta/canción.mid".encode(),
+        "lying length.mid": good[:18] + b"\x7f\xff\xff\xff" + good[22:60],
+    }
+    big, bad = tmp_path / "thousand", set()
+    for k in range(1000):
+        name, data = f"{k:04d}.mid", good + b"XXXX" + (4).to_bytes(4, "big") + k.to_bytes(4, "big")
+        if k % 20 == 7:
+            kind = sorted(kinds)[k // 20 % len(kinds)]
+            name, data = f"{k:04d} {kind}", kinds[kind]
+            bad.add(name)
+        write_bytes(big / name, data)
+    with joblib.parallel_config(backend="loky"):
+        songs, report = parse_folder(big)
+    assert len(songs) == 950 and {s.events for s in songs} == {song.events}
+    assert {path for path, _ in report.dropped} == bad and len(bad) == 50
+    assert all(len(reason) > 20 for _, reason in report.dropped)
+    read = []
+    monkeypatch.setattr(parsing.midifile, "read_files", read.append)
+    assert parse_folder(big) == (songs, report) and not read, "the second time all is known"

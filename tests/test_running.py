@@ -321,3 +321,21 @@ def test_trying_a_folder_touches_no_file_of_another_process(tmp_path):
     (tmp_path / ".prueba").write_text("de otro")
     assert running.output_folder(tmp_path) == tmp_path
     assert [path.name for path in tmp_path.iterdir()] == [".prueba"]
+
+
+def test_executed_notebook_takes_its_pictures_along_and_its_links_still_lead(
+    make_notebook, tmp_path
+):
+    path = make_notebook(FINISH)
+    notebook = nbformat.read(path, as_version=4)
+    text = "![una](../foto.png) [aquí](../GLOSARIO.md) [fuera](https://x.org) [dentro](#inicio)"
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text))
+    nbformat.write(notebook, path)
+    (tmp_path / "foto.png").write_bytes(b"\x89PNG")
+    (tmp_path / "GLOSARIO.md").touch()
+    folder = running.run_notebook(path, {"OUTPUT_DIR": str(tmp_path / "a/b")})
+    source = nbformat.read(folder / path.name, as_version=4).cells[0].source
+    assert "![una](data:image/png;base64,iVBORw==)" in source and "[dentro](#inicio)" in source
+    assert "[aquí](../../GLOSARIO.md)" in source and "[fuera](https://x.org)" in source
+    page = (folder / path.name).with_suffix(".html").read_text(encoding="utf-8")
+    assert 'src="data:image/png;base64,iVBORw=="' in page
