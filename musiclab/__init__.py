@@ -8,9 +8,8 @@ writes ids (`generation`), and those become a song that sounds
 those that build, train or run a network.
 """
 
+import sys
 from importlib.metadata import version
-
-from IPython import get_ipython
 
 __version__ = version("musiclab")
 
@@ -21,7 +20,8 @@ def _show(song):
     return show(song).data
 
 
-if shell := get_ipython():
+# Where IPython is not running already, nobody needs it imported.
+if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
     # A Song that is the last line of a cell shows itself.
     page = shell.display_formatter.formatters["text/html"]
     page.for_type_by_name("musiclab.notes", "Song", _show)

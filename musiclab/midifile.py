@@ -33,6 +33,24 @@ MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
 LONGEST_NUMBER = 999  # bytes of a variable-length number before music21 gives up
 DRUMS = 9
 UNITS = 1 / 4, 1 / 3
+# music21's names of the General MIDI programs, each after the first program that has it.
+INSTRUMENTS = """
+0 Piano, 2 Electric Piano, 3 Piano, 4 Electric Piano, 6 Harpsichord, 7 Clavichord, 8 Celesta,
+9 Glockenspiel, 11 Vibraphone, 12 Marimba, 13 Xylophone, 14 Tubular Bells, 15 Dulcimer,
+16 Electric Organ, 19 Pipe Organ, 20 Reed Organ, 21 Accordion, 22 Harmonica, 23 Accordion,
+24 Acoustic Guitar, 26 Electric Guitar, 32 Acoustic Bass, 33 Electric Bass, 35 Fretless Bass,
+36 Electric Bass, 40 Violin, 41 Viola, 42 Violoncello, 43 Contrabass, 44 StringInstrument,
+46 Harp, 47 Timpani, 48 StringInstrument, 52 Choir, 53 Voice, 55 Sampler, 56 Trumpet,
+57 Trombone, 58 Tuba, 59 Trumpet, 60 Horn, 61 Brass, 64 Soprano Saxophone, 65 Alto Saxophone,
+66 Tenor Saxophone, 67 Baritone Saxophone, 68 Oboe, 69 English Horn, 70 Bassoon, 71 Clarinet,
+72 Piccolo, 73 Flute, 74 Recorder, 75 Pan Flute, 77 Shakuhachi, 78 Whistle, 79 Ocarina,
+80 Sampler, 104 Sitar, 105 Banjo, 106 Shamisen, 107 Koto, 108 Kalimba, 109 Bagpipes,
+110 Violin, 111 Shehnai, 112 Glockenspiel, 113 Agogo, 114 Steel Drum, 115 Woodblock,
+116 Taiko, 117 Tom-Tom, 118 Sampler"""
+FIRST, NAMES = zip(
+    *((int(first), name) for first, name in (row.split(None, 1) for row in INSTRUMENTS.split(","))),
+    strict=True,
+)
 # Changes with this file, so that no cache outlives the rules that filled it.
 VERSION = sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
@@ -42,7 +60,9 @@ class Track:
     """What a track says about notes, in the order of the file; ticks from its start.
 
     notes: [on tick, off tick or None, pitch 0-255, velocity 1-255, channel] lists
-    marks: ticks of the events that music21 turns into objects of the score
+    marks: ticks of tempos and signatures, which stand between the notes of a score
+    instruments: ticks of programs and names
+    names: what music21 calls those instruments
     signatures: (numerator, denominator) by tick
     tempo: (tick, quarters a minute) of the first one, or None
     program: the first one that is not for drums, or None
@@ -50,9 +70,22 @@ class Track:
 
     notes: list = field(default_factory=list)
     marks: list = field(default_factory=list)
+    instruments: list = field(default_factory=list)
+    names: set = field(default_factory=set)
     signatures: dict = field(default_factory=dict)
     tempo: tuple | None = None
     program: int | None = None
+
+    def __len__(self):
+        """Return how much is kept of the track."""
+        return len(self.notes) + len(self.marks) + len(self.instruments)
+
+    def times(self):
+        """Return the ticks that stand between the notes of music21's score, as a list.
+
+        Where all the instruments of a track are one, music21 keeps the first.
+        """
+        return self.marks + self.instruments[: 1 if len(self.names) == 1 else None]
 
 
 @dataclass
@@ -80,7 +113,7 @@ def read_song(data):
             continue
         rank, notes = len(tempos), [note for note in track.notes if note[1] is not None]
         tempos.append(min(tempo + conductor * bool(notes), key=_first, default=None))
-        rows, strokes = _part(notes, track.marks, midi.ticks_per_quarter)
+        rows, strokes = _part(notes, track.times(), midi.ticks_per_quarter)
         drums |= {(rank, tick) for tick in strokes}
         if rows:
             parts.append((track.program or 0, rows))
@@ -164,7 +197,7 @@ def read_midi(data):
             track = _Reader(data, start + 8, min(end, len(data))).read(budget)
         except IndexError as error:
             raise _unreadable(f"la pista {number} se corta a mitad de un suceso") from error
-        budget -= len(track.notes) + len(track.marks)
+        budget -= len(track)
         _check_length(track, ticks_per_quarter)
         tracks.append(track)
         start = end
@@ -196,8 +229,11 @@ def _unreadable(what):
 
 def _check_length(track, ticks_per_quarter):
     """Raise MidiError when something in a track lies beyond MAX_QUARTERS."""
-    last = max([*track.marks[-1:], *(note[1] or 0 for note in track.notes)], default=0)
-    if last > MAX_QUARTERS * ticks_per_quarter:
+    ends = [note[1] or 0 for note in track.notes]
+    if (
+        max(ends + track.marks[-1:] + track.instruments[-1:], default=0)
+        > MAX_QUARTERS * ticks_per_quarter
+    ):
         raise MidiError(f"dura más de {MAX_QUARTERS} negras; acórtalo o quítalo de la carpeta")
 
 
@@ -233,7 +269,7 @@ class _Reader:
                 continue
             if code != 0xFF:
                 status = code
-            if len(track.notes) + len(track.marks) > budget:
+            if len(track) > budget:
                 raise MidiError(f"tiene más de {MAX_MARKS} notas y marcas; quítalo de la carpeta")
         return track
 
@@ -280,7 +316,7 @@ class _Reader:
             raise _SkipError
         self.position = start + (code == 0xFF)
         length = self._length()
-        content = self.data[self.position : min(self.position + min(length, 3), self.end)]
+        content = self.data[self.position : min(self.position + min(length, 99), self.end)]
         self.position = min(self.position + length, self.end)
         if code == 0xFF:
             self._about(self.data[start], content)
@@ -294,21 +330,28 @@ class _Reader:
             raise
 
     def _program(self, program, channel):
-        self._mark()
-        if channel != DRUMS and self.track.program is None:
+        drums = channel == DRUMS
+        self._instrument("Percussion" if drums else NAMES[bisect_right(FIRST, program) - 1])
+        if not drums and self.track.program is None:
             self.track.program = program
 
-    def _mark(self):
-        if self.track.marks[-1:] != [self.tick]:
-            self.track.marks.append(self.tick)
+    def _instrument(self, name):
+        self.track.names.add(name)
+        self._mark(self.track.instruments)
+
+    def _mark(self, ticks):
+        if ticks[-1:] != [self.tick]:
+            ticks.append(self.tick)
 
     def _about(self, kind, content):
-        """Take in an event about the file; content: its first three bytes."""
-        if kind not in (0x03, 0x04, 0x51, 0x58, 0x59):
+        """Take in an event about the file; content: its first bytes."""
+        if kind in (0x03, 0x04):
+            self._instrument(content.decode(errors="replace").split("\0")[0].strip())
+        if kind not in (0x51, 0x58, 0x59):
             return
-        self._mark()
+        self._mark(self.track.marks)
         if kind == 0x51:
-            microseconds = int.from_bytes(content, "big")
+            microseconds = int.from_bytes(content[:3], "big")
             if len(content) < 3 or not microseconds:
                 raise _unreadable("un tempo está dañado")
             if self.track.tempo is None:

@@ -297,6 +297,9 @@ def midi_files(folder):
 def parse_folder(folder, n_jobs=-1):
     """Read every MIDI file of a folder, over all cores where that pays.
 
+    Past one machine: `pip install musiclab[cluster]`, a `dask.distributed.Client`,
+    and this within `joblib.parallel_config(backend="dask")`.
+
     Returns (songs, ParseReport); a song's source is its path within the
     folder. Raises DatasetError when not one file could be read.
     """

@@ -62,7 +62,7 @@ def check_parameters(**parameters):
         low, high = RANGES.get(name, (None, None))
         if (low is not None and not value >= low) or (high is not None and not value <= high):
             limits = f"al menos {low}" if high is None else f"de {low} a {high}"
-            raise ParameterError(f"{name} es {value} y debe ser {limits}")
+            raise ParameterError(f"{name} es {value!s:.40} y debe ser {limits}")
     return parameters
 
 

@@ -339,3 +339,12 @@ def test_executed_notebook_takes_its_pictures_along_and_its_links_still_lead(
     assert "[aquí](../../GLOSARIO.md)" in source and "[fuera](https://x.org)" in source
     page = (folder / path.name).with_suffix(".html").read_text(encoding="utf-8")
     assert 'src="data:image/png;base64,iVBORw=="' in page
+
+
+def test_endless_number_does_not_fill_the_screen():
+    with pytest.raises(ParameterError) as error:
+        running.check_parameters(SEED=10**2000)
+    assert len(str(error.value)) < 120
+    with pytest.raises(ParameterError) as error:
+        merge_parameters({"SEED": 0}, {"SEED": "x" * 5000})
+    assert len(str(error.value)) < 120
