@@ -25,10 +25,12 @@ class NoteEvent:
     part: int = 0
 
     def __post_init__(self):
-        if not self.pitches or list(self.pitches) != sorted(set(self.pitches)):
-            raise ValueError(f"pitches must be ascending and distinct: {self.pitches}")
-        if not (0 <= self.pitches[0] and self.pitches[-1] <= 127):
-            raise ValueError(f"pitches must lie in 0-127: {self.pitches}")
+        pitches = self.pitches
+        # Most events are one note, and hundreds of thousands of them are read at once.
+        if not pitches or (len(pitches) > 1 and list(pitches) != sorted(set(pitches))):
+            raise ValueError(f"pitches must be ascending and distinct: {pitches}")
+        if not 0 <= pitches[0] <= pitches[-1] <= 127:
+            raise ValueError(f"pitches must lie in 0-127: {pitches}")
         if self.onset_ql < 0 or self.duration_ql < 0:
             raise ValueError(f"negative time: {self.onset_ql}, {self.duration_ql}")
         if not 1 <= self.velocity <= 127:
