@@ -47,10 +47,15 @@ class Song:
 
     source: where it comes from, a path relative to its folder or a title
     program: General MIDI number of the instrument
-    tempo_bpm: quarter notes a minute
+    tempo_bpm: quarter notes a minute, at the start
     programs: those of parts 0, 1, ..., where more than one plays; else all play `program`
     bars: (onset_ql, numerator, denominator) where the time signature changes;
         4/4 until the first
+    tempos: (onset_ql, quarter notes a minute) where the tempo changes after the start
+    keys: (onset_ql, sharps or -flats, "major" or "minor") where a key signature stands;
+        none where the file says none
+    drums: strokes as NoteEvents, whose pitches are General MIDI's percussion keys;
+        they sound, and no part, score or encoding has them
     """
 
     events: tuple[NoteEvent, ...]
@@ -59,6 +64,9 @@ class Song:
     tempo_bpm: float = 120.0
     programs: tuple[int, ...] = ()
     bars: tuple[tuple[float, int, int], ...] = ()
+    tempos: tuple[tuple[float, float], ...] = ()
+    keys: tuple[tuple[float, int, str], ...] = ()
+    drums: tuple[NoteEvent, ...] = ()
 
     def __len__(self):
         return len(self.events)
@@ -70,11 +78,39 @@ class Song:
 
     @property
     def duration_ql(self):
+        """Where the last note ends, in quarter lengths."""
         return max((event.end_ql for event in self.events), default=0.0)
 
     @property
     def duration_s(self):
-        return self.duration_ql * 60 / self.tempo_bpm
+        """When the last note or stroke ends, in seconds by the song's tempos."""
+        last_stroke_ql = max((stroke.end_ql for stroke in self.drums), default=0.0)
+        return self.seconds_at(max(self.duration_ql, last_stroke_ql))
+
+    def seconds_at(self, moment_ql):
+        """Return the seconds from the start of the song to a moment in quarter lengths."""
+        seconds = 0.0
+        for start_ql, stop_ql, tempo_bpm in self._stretches():
+            seconds += (min(stop_ql, moment_ql) - start_ql) * 60 / tempo_bpm
+            if moment_ql <= stop_ql:
+                break
+        return seconds
+
+    def moment_at(self, seconds):
+        """Return the moment in quarter lengths that comes so many seconds after the start."""
+        for start_ql, stop_ql, tempo_bpm in self._stretches():
+            moment_ql = start_ql + seconds * tempo_bpm / 60
+            if moment_ql <= stop_ql:
+                break
+            seconds -= (stop_ql - start_ql) * 60 / tempo_bpm
+        return moment_ql
+
+    def _stretches(self):
+        """Yield (start_ql, stop_ql, tempo_bpm) of each stretch of one tempo; the last is endless."""
+        tempos = [(0.0, self.tempo_bpm), *self.tempos]
+        stops = [onset_ql for onset_ql, _ in self.tempos] + [float("inf")]
+        for (start_ql, tempo_bpm), stop_ql in zip(tempos, stops, strict=True):
+            yield start_ql, stop_ql, tempo_bpm
 
     @property
     def n_parts(self):
@@ -98,14 +134,28 @@ class Song:
 
     def until(self, end_ql):
         """Return the song up to a moment: what sounds there ends there."""
-        return replace(
-            self,
-            events=tuple(
-                replace(event, duration_ql=min(event.duration_ql, end_ql - event.onset_ql))
-                for event in self.events
-                if event.onset_ql < end_ql
-            ),
+        cut = lambda events: tuple(
+            replace(event, duration_ql=min(event.duration_ql, end_ql - event.onset_ql))
+            for event in events
+            if event.onset_ql < end_ql
         )
+        return replace(self, events=cut(self.events), drums=cut(self.drums))
+
+    def chords(self):
+        """Return the NoteEvents of all parts as one player's: what begins and ends together is one.
+
+        A tuple in the order of onset, then of the lowest pitch, then of the end;
+        a pitch that several parts play at once stands once, as loud as the loudest.
+        """
+        found = {}
+        for event in self.events:
+            found.setdefault((event.onset_ql, event.duration_ql), []).append(event)
+        chords = []
+        for (onset_ql, duration_ql), together in found.items():
+            pitches = tuple(sorted({pitch for event in together for pitch in event.pitches}))
+            velocity = max(event.velocity for event in together)
+            chords.append(NoteEvent(onset_ql, duration_ql, pitches, velocity))
+        return tuple(sorted(chords, key=lambda e: (e.onset_ql, e.pitches[0], e.duration_ql)))
 
     def runs(self, length):
         """Return the runs of so many events, in a form that knows no key, octave or rhythm.
@@ -114,7 +164,7 @@ class Song:
         run's first bass note. A shorter song is one run. Two songs that share
         a long run are versions of one tune: they belong on one side of a split.
         """
-        events = self.events
+        events = self.chords()
         return {
             tuple(
                 tuple(sorted({(pitch - events[k].pitches[0]) % 12 for pitch in event.pitches}))
