@@ -23,7 +23,7 @@ import numpy as np
 from musiclab import generation
 from musiclab.backend import keras
 from musiclab.models import TUTORIAL_UNITS, build_model
-from musiclab.parsing import write_csv
+from musiclab.files import write_csv
 
 RESULTS = Path(__file__).parent / "results"
 VOCAB_SIZE, WINDOW = 52, 20  # of the chorales as the tutorial writes them; its SEQUENCE_LEN

@@ -17,7 +17,7 @@ import joblib
 from musiclab import jsb
 from musiclab.chorale_model import IDEAS, ChoraleModel, Settings
 from musiclab.errors import MusiclabError
-from musiclab.parsing import write_csv
+from musiclab.files import write_csv
 
 RESULTS = Path(__file__).parent / "results"
 FIELDS = ("without", "what", "nll", "difference", "accuracy", "seconds")

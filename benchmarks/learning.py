@@ -34,7 +34,7 @@ from musiclab import (
     running,
     training,
 )
-from musiclab.parsing import write_csv
+from musiclab.files import write_csv
 
 RESULTS = Path(__file__).parent / "results"
 SONGS = running.PROJECT / "runs" / "familias"

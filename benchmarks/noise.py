@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from musiclab import datasets, encoding, evaluation, generation, models, training
-from musiclab.parsing import write_csv
+from musiclab.files import write_csv
 
 ENCODING = "tutorial"
 NETWORKS = {"sin ruido": "none", "ruido simple": "plain", "VAE": "vae"}

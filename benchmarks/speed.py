@@ -28,7 +28,8 @@ import numpy as np
 from musiclab import datasets, encoding, evaluation, generation, models, parsing, plotting, training
 from musiclab.backend import keras, set_seed
 from musiclab.notes import NoteEvent, Song
-from musiclab.parsing import song_to_midi, write_csv
+from musiclab.files import write_csv
+from musiclab.midi import song_to_midi
 
 RESULTS = Path(__file__).parent / "results"
 WINDOW, SONGS = (
@@ -77,7 +78,7 @@ def reading(options):
     folder = datasets.ROOT / options.dataset
     paths = parsing.midi_files(folder)
     parsing.parse_midi_music21(paths[0])  # what is imported once is not counted
-    parsing.parse_midi(paths[0])
+    parsing.load_midi(paths[0])
     begin = time.perf_counter()
     reference = [parsing.parse_midi_music21(path).events for path in paths]
     slow = time.perf_counter() - begin
@@ -137,7 +138,7 @@ def _timed(function):
 def starting(options):
     """Yield what a fresh process takes until its first answer, the median of five."""
     sound = "from musiclab.parsing import parse_midi; from musiclab.playback import player; "
-    first = f"parse_midi({str(parsing.midi_files(datasets.ROOT / options.dataset)[0])!r})"
+    first = f"load_midi({str(parsing.midi_files(datasets.ROOT / options.dataset)[0])!r})"
     cases = {
         "import music21 (lo primero del tutorial)": "import music21",
         "import musiclab": "import musiclab",
@@ -292,7 +293,7 @@ def _read_notes(n, options):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "song.mid"
         path.write_bytes(song_to_midi(song))
-        return _timed(lambda: parsing.parse_midi(path))[0]
+        return _timed(lambda: parsing.load_midi(path))[0]
 
 
 def _cut_windows(n, options):

@@ -11,8 +11,8 @@ from IPython.display import HTML
 
 from musiclab.errors import MusiclabError
 from musiclab.instruments import instrument_name
+from musiclab.midi import song_to_midi
 from musiclab.notation import sheet
-from musiclab.parsing import song_to_midi
 from musiclab.playback import data_url, left_out, mp3_bytes, player_html, render, with_sound
 from musiclab.plotting import roll_png
 

@@ -116,7 +116,7 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab import jsb
     from musiclab.chorale_model import Settings
-    from musiclab.parsing import write_csv
+    from musiclab.files import write_csv
 
     chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
     settings, chorales = Settings(**chosen), jsb.read_parts(data, parts)
@@ -147,7 +147,7 @@ def chorale(model, bars, temperature, top_p, seed, output):
 
     from musiclab import chorales, evaluation, grid, playback
     from musiclab.chorale_model import ChoraleModel
-    from musiclab.parsing import write_bytes
+    from musiclab.files import write_bytes
 
     net = ChoraleModel.load(model)
     folder = running.output_folder(output)
@@ -192,11 +192,11 @@ def _output(what):
 
 def _read_midi(file, instrument, tempo):
     """Return a MIDI file's song, after saying what was left out of it."""
-    from musiclab.midifile import read_bytes, read_song
+    from musiclab.midi.reading import read_bytes, read_midi
     from musiclab.playback import with_sound
 
-    song, remarks = read_song(read_bytes(file))
-    for remark in remarks:
+    song, reading = read_midi(read_bytes(file))
+    for remark in reading.remarks():
         click.echo(remark)
     return with_sound(song, instrument, tempo)
 
@@ -217,15 +217,13 @@ def _place(file, output, suffix):
 def play(file, instrument, tempo, wanted, output):
     """Toca un fichero MIDI: lo escribe como MP3 y lo abre."""
     from musiclab import playback
-    from musiclab.parsing import write_bytes
+    from musiclab.files import write_bytes
 
     song = _read_midi(file, instrument, tempo)
     if note := playback.left_out(song):
         click.echo(note)
-    # As it stands, with its drums and its changes of tempo, where nothing else is asked for.
-    as_it_is = not note and instrument is None and tempo is None
-    sound = playback.render_midi(file.read_bytes()) if as_it_is else playback.render(song)
-    _deliver(write_bytes(_place(file, output, "mp3"), playback.mp3_bytes(sound)), wanted)
+    sound = playback.mp3_bytes(playback.render(song))
+    _deliver(write_bytes(_place(file, output, "mp3"), sound), wanted)
 
 
 @main.command()
@@ -250,7 +248,7 @@ def score(file, instrument, tempo, title, wanted, output):
 )  # fmt: skip
 def roll(file, instrument, tempo, title, wanted, output, colour):
     """Dibuja el rollo de pianola de un fichero MIDI como PNG, y lo abre."""
-    from musiclab.parsing import write_bytes
+    from musiclab.files import write_bytes
     from musiclab.plotting import roll_png
 
     song = _read_midi(file, instrument, tempo)

@@ -22,8 +22,9 @@ import joblib
 import numpy as np
 
 from musiclab.errors import DatasetError, ParameterError
-from musiclab.notes import NoteEvent
-from musiclab.parsing import midi_bytes, parse_folder, write_bytes
+from musiclab.files import write_bytes
+from musiclab.midi import load_folder, read_midi, song_to_midi
+from musiclab.notes import NoteEvent, Song
 from musiclab.progress import progress
 
 ROOT = Path(os.environ.get("MUSICLAB_DATASETS") or Path(__file__).parents[1] / "Datasets")
@@ -35,22 +36,20 @@ FIELDS = ("dataset", "file", "source", "index", "sha256")
 
 @dataclass(frozen=True)
 class CorpusSet:
-    """The rule of a set: which scores of music21's corpus, and how they are written.
+    """The rule of a set: which scores of music21's corpus, each written with all its parts.
 
     sources: glob patterns or file names within the corpus
     n_parts: take only scores with as many parts
-    merge: write all parts on one track, so that simultaneous notes are chords
     """
 
     title: str
     sources: tuple[str, ...]
     n_parts: int | None = None
-    merge: bool = False
 
 
 SETS = {
     "bach": CorpusSet(
-        "Corales de Bach a cuatro voces", ("bach/bwv*.mxl", "bach/bwv*.xml"), n_parts=4, merge=True
+        "Corales de Bach a cuatro voces", ("bach/bwv*.mxl", "bach/bwv*.xml"), n_parts=4
     ),
     "folk": CorpusSet("Danzas irlandesas de la colección O'Neill", ("oneills1850/*.abc",)),
     "classical": CorpusSet(
@@ -67,13 +66,12 @@ SETS = {
             "ryansMammoth/7thRegimentReel.abc",
             "ryansMammoth/AcaciaReel.abc",
         ),
-        merge=True,
     ),
 }
 
 
 def load_dataset(name, root=ROOT):
-    """Return (songs, ParseReport) of a set, which is built first if it is one of `SETS`.
+    """Return (songs, FolderReport) of a set, which is built first if it is one of `SETS`.
 
     Raises DatasetError when there is no such set, or nothing readable in it.
     """
@@ -86,7 +84,7 @@ def load_dataset(name, root=ROOT):
             f"no existe el conjunto «{name}»: los que hay son {', '.join(known)}; "
             f"copia tu carpeta de ficheros .mid en «{root}» para añadir otro"
         )
-    return parse_folder(folder)
+    return load_folder(folder)
 
 
 # Splitting
@@ -259,10 +257,11 @@ def write_manifest():
         seen = set()
         for files in _parallel(_convert_all, [(s, rule) for s in sources], f"Leyendo {name}"):
             for file, source, index, data in files:
-                digest = sha256(data).hexdigest()
-                if digest not in seen:
-                    rows.append((name, file, source, index, digest))
-                seen.add(digest)
+                # The same notes under another key or metre are no other song.
+                notes = read_midi(data)[0].events
+                if notes not in seen:
+                    rows.append((name, file, source, index, sha256(data).hexdigest()))
+                seen.add(notes)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([FIELDS, *rows])
     write_bytes(MANIFEST, text.getvalue().encode())
@@ -327,14 +326,19 @@ def _file_name(source, index, score):
 
 def _score_to_midi(score, rule):
     """Return the bytes of a score, or nothing when it has no note."""
-    parts = [(_program(part), _part_events(part)) for part in score.parts]
-    parts = [(program, events) for program, events in parts if events]
-    if not parts:
+    found = [(part, _part_events(part)) for part in score.parts]
+    found = [(part, events) for part, events in found if events]
+    if not found:
         return b""
-    if rule.merge:
-        parts = [(parts[0][0], [event for _, events in parts for event in events])]
     tempos = [m.number for m in score.flatten().getElementsByClass("MetronomeMark") if m.number]
-    return midi_bytes(parts, float(tempos[0]) if tempos else 120.0, _bars(score.parts[0]))
+    song = Song(
+        tuple(replace(event, part=k) for k, (_, events) in enumerate(found) for event in events),
+        programs=tuple(_program(part) for part, _ in found),
+        tempo_bpm=float(tempos[0]) if tempos else 120.0,
+        bars=_bars(score.parts[0]),
+        keys=_keys(score.parts[0]),
+    )
+    return song_to_midi(song)
 
 
 def _program(part):
@@ -376,7 +380,16 @@ def _bars(part):
         signature = _signature(measure.highestTime, meter)
         if signature and (not bars or signature != bars[-1][1:]):
             bars.append((float(measure.offset), *signature))
-    return bars
+    return tuple(bars)
+
+
+def _keys(part):
+    """Return (onset_ql, sharps, mode) of a part's key signatures; major where none is named."""
+    keys = {}
+    for key in part.flatten().getElementsByClass("KeySignature"):
+        mode = "minor" if getattr(key, "mode", None) == "minor" else "major"
+        keys[float(key.offset)] = key.sharps, mode
+    return tuple((onset_ql, *keys[onset_ql]) for onset_ql in sorted(keys))
 
 
 def _signature(length_ql, meter):

@@ -48,7 +48,7 @@ DYNAMICS = ("ppp", "pp", "p", "mp", "mf", "f", "ff", "fff")
 class Encoding:
     """A pair of inverse functions and what is lost between them.
 
-    encode: Song -> list of tokens
+    encode: Song -> list of tokens; all parts together, as one player would play them
     decode: (tokens, step_ql) -> tuple of NoteEvents; one every step_ql where
         the tokens have no times, which step_ql does not touch
     timed: whether the tokens have times
@@ -105,7 +105,7 @@ def _encode_tutorial(song):
         pitch_name(event.pitches[0])
         if len(event.pitches) == 1
         else ".".join(str(c) for c in normal_order(p % 12 for p in event.pitches))
-        for event in song.events
+        for event in song.chords()
     ]
 
 
@@ -135,7 +135,7 @@ _CLASSES = {str(pitch_class) for pitch_class in range(12)}
 
 
 def _encode_pitches(song):
-    names = ([pitch_name(pitch) for pitch in event.pitches] for event in song.events)
+    names = ([pitch_name(pitch) for pitch in event.pitches] for event in song.chords())
     return [".".join(dict.fromkeys(chord)) for chord in names]  # the lowest octave may repeat one
 
 

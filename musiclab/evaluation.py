@@ -186,7 +186,8 @@ class CopiedRun:
 def copied_run(song, songs):
     """Return the longest CopiedRun of a song in any of the others, in any key.
 
-    Two runs of events are the same when one number of semitones leads from
+    An event is what begins and ends together in any part (`Song.chords`), and
+    the numbers of a CopiedRun count those. Two runs of events are the same when one number of semitones leads from
     every pitch of the one to that of the other; with a note an octave away
     they differ. Times do not count: a melody is no less copied for being
     played to another rhythm. But where voices overlap, times decide which
@@ -198,7 +199,7 @@ def copied_run(song, songs):
     length, start, k, source_start = _longest_common_run(_chords_and_steps(song, chords), theirs)
     if not length:
         return CopiedRun()
-    ours, source = song.events[start], songs[k].events[source_start]
+    ours, source = song.chords()[start], songs[k].chords()[source_start]
     return CopiedRun(
         *(length, start, ours.onset_ql, k, songs[k].source, source_start, source.onset_ql),
         semitones=ours.pitches[0] - source.pitches[0],
@@ -224,8 +225,9 @@ def _chords_and_steps(song, chords):
     chords: {intervals: number}, to which new ones are added
     Returns two int32 arrays (n_events,), numbers and semitones.
     """
-    bass = np.array([event.pitches[0] for event in song.events])
-    intervals = (tuple(p - event.pitches[0] for p in event.pitches) for event in song.events)
+    events = song.chords()
+    bass = np.array([event.pitches[0] for event in events])
+    intervals = (tuple(p - event.pitches[0] for p in event.pitches) for event in events)
     return _symbols_and_steps([chords.setdefault(i, len(chords)) for i in intervals], np.diff(bass))
 
 

@@ -10,7 +10,7 @@ Source of the grid of voices: Hadjeres, Pachet and Nielsen (2017), DeepBach.
 """
 
 from collections import defaultdict
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
 from math import floor
 from typing import NamedTuple
 
@@ -89,7 +89,8 @@ def song_to_voices(song):
     grid: int array (n_sixteenths, 4), 0 for silence
     begins: bool array of the same shape, True where a note begins
 
-    A note keeps its voice while it sounds. Those that begin together take
+    The voices of a song that `has_four_voices` are its parts. In any other, a
+    note keeps its voice while it sounds. Those that begin together take
     free voices in the order of their pitches, the highest the uppermost:
     the ones that cross fewest sounding notes, then those that leap least
     from the last note of their voice, then the upper ones. A voice that has
@@ -100,6 +101,8 @@ def song_to_voices(song):
     two lowest sound: one between them that sounds already ends there, one
     that would begin is left out. Grace notes are left out.
     """
+    if has_four_voices(song):
+        return _parts_on_grid(song)
     notes = [note for note in notes_on_grid(song, SIXTEENTHS) if note.stop > note.start]
     shape = max((note.stop for note in notes), default=0), N_VOICES
     grid, begins = np.zeros(shape, dtype=int), np.zeros(shape, dtype=bool)
@@ -114,6 +117,39 @@ def song_to_voices(song):
             sounding[voice], last[voice] = note, note.pitch
             grid[start : note.stop, voice] = note.pitch
             begins[start, voice] = True
+    return grid, begins
+
+
+def has_four_voices(song):
+    """Return whether a song is four parts of one note at a time, the higher ones first.
+
+    Higher is judged by the mean of the pitches: voices may cross.
+    """
+    parts = [[event for event in song.events if event.part == k] for k in range(song.n_parts)]
+    if len(parts) != N_VOICES or not all(parts):
+        return False
+    means = [np.mean([event.pitches[0] for event in part]) for part in parts]
+    one_line = all(
+        len(event.pitches) == 1 and event.end_ql <= later.onset_ql + 1e-6
+        for part in parts
+        for event, later in pairwise(sorted(part, key=lambda event: event.onset_ql))
+    )
+    return one_line and len(parts[-1][-1].pitches) == 1 and means == sorted(means, reverse=True)
+
+
+def _parts_on_grid(song):
+    """Return (grid, begins) of a song whose parts are the voices."""
+    lines = [
+        notes_on_grid(Song(tuple(e for e in song.events if e.part == voice)), SIXTEENTHS)
+        for voice in range(N_VOICES)
+    ]
+    shape = max(note.stop for line in lines for note in line), N_VOICES
+    grid, begins = np.zeros(shape, dtype=int), np.zeros(shape, dtype=bool)
+    for voice, line in enumerate(lines):
+        for note in line:  # in time: of two that share a sixteenth the later one sounds
+            if note.stop > note.start:
+                grid[note.start : note.stop, voice] = note.pitch
+                begins[note.start, voice] = True
     return grid, begins
 
 
@@ -152,8 +188,7 @@ def grid_to_song(grid, begins=None, **sound):
         equal neighbours in a voice are one held note
     sound: the Song's other fields, such as program and tempo_bpm
 
-    Notes of equal onset and duration are one chord; two voices that sing
-    exactly the same note are one note. Raises ParameterError for another shape or pitch.
+    Each voice is a part. Raises ParameterError for another shape or pitch.
     """
     grid = np.asarray(grid)
     if grid.ndim != 2 or grid.shape[1] != N_VOICES:
@@ -166,10 +201,17 @@ def grid_to_song(grid, begins=None, **sound):
             "la rejilla tiene valores que no son alturas: usa enteros de 0 (silencio) a 127"
         )
     begins = np.zeros(grid.shape, dtype=bool) if begins is None else np.asarray(begins)
-    notes = [
-        note for voice in range(N_VOICES) for note in _notes_of(grid[:, voice], begins[:, voice])
+    events = [
+        NoteEvent(
+            note.start / SIXTEENTHS,
+            (note.stop - note.start) / SIXTEENTHS,
+            (note.pitch,),
+            part=voice,
+        )
+        for voice in range(N_VOICES)
+        for note in _notes_of(grid[:, voice], begins[:, voice])
     ]
-    return Song(events_of_notes(notes, SIXTEENTHS), **sound)
+    return Song(tuple(sorted(events, key=lambda event: (event.onset_ql, event.part))), **sound)
 
 
 def _notes_of(column, begins):

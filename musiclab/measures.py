@@ -95,8 +95,7 @@ def groove_consistency(song, measure_ql=4.0, steps_per_ql=12):
 
     One less the mean share of steps of the bar at which one of two
     neighbours has an onset and the other has none; NaN with a single bar.
-    Our songs do not say their metre: without `measure_ql` all are measured
-    in 4/4.
+    Without `measure_ql` all are measured in 4/4, whatever their bars.
 
     Source: Wu and Yang (2020), The Jazz Transformer on the front line.
     """
@@ -218,7 +217,7 @@ def skyline(song):
     Source: Uitdenbogerd and Zobel (1998), Manipulation of music for melody matching.
     """
     line, end = [], 0.0
-    events = sorted(song.events, key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
+    events = sorted(song.chords(), key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
     last_onset = None
     for event in events:
         onset, pitch = _tidy(event.onset_ql), event.pitches[-1]

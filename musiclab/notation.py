@@ -16,8 +16,8 @@ import numpy as np
 from IPython.display import HTML
 
 from musiclab.errors import ParameterError, ShortSequenceError
+from musiclab.files import write_bytes
 from musiclab.instruments import instrument_name
-from musiclab.parsing import write_bytes
 from musiclab.rhythm import (
     TICKS,
     VALUES,

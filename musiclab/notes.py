@@ -5,6 +5,7 @@ are MIDI numbers 0-127 (60 is C4), velocities 1-127, programs are General
 MIDI numbers 0-127.
 """
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 
@@ -39,6 +40,20 @@ class NoteEvent:
     @property
     def end_ql(self):
         return self.onset_ql + self.duration_ql
+
+
+def make_events(onsets_ql, durations_ql, pitches, velocities, parts):
+    """Return NoteEvents of equally long lists of their fields, as a tuple.
+
+    It takes a third of the time of the constructor and checks nothing: for
+    readers that have checked all values at once.
+    """
+    events = [NoteEvent.__new__(NoteEvent) for _ in onsets_ql]
+    values = onsets_ql, durations_ql, pitches, velocities, parts
+    for name, column in zip(NoteEvent.__slots__, values, strict=True):
+        # The slot itself stores the value: a frozen class has no other way in.
+        deque(map(getattr(NoteEvent, name).__set__, events, column), maxlen=0)
+    return tuple(events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ The synthesiser is `midirenderer` with the General MIDI SoundFont that the
 `pretty_midi` package carries, or the one that MUSICLAB_SOUNDFONT names;
 where it has no wheel, `pretty_midi` plays sine waves. Sound is an array
 (n_samples,), float32 in [-1, 1], mono. Of a long song the first LONGEST_S
-seconds sound.
+seconds sound. What sounds is made from a Song, with its drums and changes of
+tempo, never from a file's bytes.
 """
 
 import base64
@@ -20,9 +21,11 @@ import numpy as np
 import soundfile
 from IPython.display import HTML
 
-from musiclab.errors import MidiError, ParameterError
+from musiclab.errors import ParameterError
+from musiclab.files import write_bytes
 from musiclab.instruments import instrument_program
-from musiclab.parsing import CHANNELS, midi_bytes, song_to_midi, song_tracks, write_bytes
+from musiclab.midi import song_to_midi
+from musiclab.midi.writing import N_CHANNELS
 
 SAMPLE_RATE = 48_000
 PEAK = 0.9
@@ -52,7 +55,7 @@ def with_sound(song, instrument=None, tempo_bpm=None):
         raise ParameterError(
             f"el tempo es {tempo_bpm} y debe ser de {SLOWEST_BPM} a {FASTEST_BPM} negras por minuto"
         )
-    return replace(song, tempo_bpm=float(tempo_bpm))
+    return replace(song, tempo_bpm=float(tempo_bpm), tempos=())
 
 
 def left_out(song):
@@ -63,19 +66,14 @@ def left_out(song):
 
 
 def render(song):
-    """Return the sound of a song at SAMPLE_RATE, its loudest sample at PEAK.
+    """Return the sound of a song at SAMPLE_RATE, its drums and tempos too, its peak at PEAK.
 
     The same song gives the same samples each time. Raises ParameterError
     when the SoundFont is missing or broken.
     """
-    song = song.until(LONGEST_S * song.tempo_bpm / 60)
-    tracks, n = song_tracks(song), len(CHANNELS)
-    # More instruments than MIDI has channels are played in turn, and mixed.
-    groups = [tracks[k : k + n] for k in range(0, len(tracks), n)]
+    song = song.until(song.moment_at(LONGEST_S))
     try:
-        return _mixed(
-            [_synthesise(midi_bytes(group, song.tempo_bpm, tail_ql=TAIL_QL)) for group in groups]
-        )
+        return _mixed([_synthesise(song_to_midi(part, TAIL_QL)) for part in _playable(song)])
     except (RuntimeError, ValueError) as error:
         raise ParameterError(
             f"el banco de sonidos «{_soundfont_path()}» no se puede usar ({error}): pon en "
@@ -83,16 +81,18 @@ def render(song):
         ) from error
 
 
-def render_midi(data):
-    """Return the sound of a MIDI file (bytes) as it stands, percussion and tempos included.
-
-    For files that `parse_midi` reads and that are not longer than LONGEST_S.
-    Raises MidiError when it cannot be played.
-    """
-    try:
-        return _mixed([_synthesise(data)])
-    except (RuntimeError, ValueError, OSError, EOFError, IndexError, KeyError) as error:
-        raise MidiError(f"el MIDI no se puede tocar ({error}): vuelve a exportarlo") from error
+def _playable(song):
+    """Return the song as songs of no more parts than MIDI has channels, to be mixed."""
+    groups = []
+    for first in range(0, song.n_parts, N_CHANNELS):
+        group = range(first, first + N_CHANNELS)
+        events = tuple(
+            replace(event, part=event.part - first) for event in song.events if event.part in group
+        )
+        programs = tuple(song.program_of(part) for part in group)
+        drums = () if first else song.drums
+        groups.append(replace(song, events=events, programs=programs, drums=drums))
+    return groups
 
 
 def _mixed(sounds):

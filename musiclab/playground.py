@@ -20,10 +20,11 @@ import platformdirs
 from musiclab import datasets, encoding, models, motifs, playback, plotting, training
 from musiclab.card import show
 from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
+from musiclab.files import write_bytes
 from musiclab.generation import generate
 from musiclab.instruments import NAMES
+from musiclab.midi import load_midi
 from musiclab.notation import save_pdf
-from musiclab.parsing import parse_midi, write_bytes
 from musiclab.running import PROJECT
 
 SMALL = "pequeña: melodías irlandesas"
@@ -63,7 +64,7 @@ def small_songs(sources=REELS):
     """Return the reels that the small bundle has learned from, and those it was judged by."""
     folder = datasets.build_dataset("folk", sources=sources)
     files = [row["file"] for row in datasets.dataset_rows("folk", sources)]
-    return [replace(parse_midi(folder / file), source=file) for file in files]
+    return [replace(load_midi(folder / file), source=file) for file in files]
 
 
 def _train_small(

@@ -160,6 +160,7 @@ def compare_songs(song, other, axes):
     Returns the axes. What counts as shared: see `evaluation.copied_run`.
     """
     run = copied_run(song, [other])
+    song, other = (replace(side, events=side.chords()) for side in (song, other))
     ours, theirs = (range(k, k + run.length) for k in (run.start, run.source_start))
     start, end = _span(song, ours)
     source_start, source_end = _span(other, theirs)

@@ -1,8 +1,8 @@
 """What each encoding costs: what of a set of songs comes back from its tokens.
 
 Everything is measured on `decode(encode(song))`. The tokens of an encoding
-without times stand for the song's events one by one and are compared with
-them so; those of the others, with the notes of their time, at most half a
+without times stand for what begins and ends together, one by one, and are
+compared so; those of the others, with the notes of their time, at most half a
 sixteenth away. Durations and onsets of the former are those with which the
 course plays them, one event every half quarter: what agrees agrees by luck.
 """
@@ -151,7 +151,7 @@ class _Note(NamedTuple):
 def _notes(song, timed):
     return [
         _Note(e.onset_ql if timed else rank, e.duration_ql, e.onset_ql, pitch, e.velocity)
-        for rank, e in enumerate(song.events)
+        for rank, e in enumerate(song.chords())
         for pitch in e.pitches
     ]
 

@@ -25,7 +25,7 @@ import yaml
 from tqdm import tqdm
 
 from musiclab.errors import OutputError, ParameterError, RunError
-from musiclab.parsing import write_bytes
+from musiclab.files import write_bytes
 from musiclab.progress import WHERE
 
 PROJECT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from musiclab.errors import BundleError, OutputError
-from musiclab.parsing import write_bytes
+from musiclab.files import write_bytes
 
 try:
     import fcntl

@@ -9,7 +9,8 @@ import typst
 
 from musiclab import notation, plotting
 from musiclab.datasets import ROOT
-from musiclab.parsing import parse_midi, write_bytes
+from musiclab.files import write_bytes
+from musiclab.midi import load_midi
 from musiclab.running import PROJECT
 
 GALLERY = PROJECT / "docs" / "gallery"
@@ -24,7 +25,7 @@ PAGE = "#set page(width: 21cm, height: auto, margin: 5mm)\n"
 
 def main():
     for name, (path, colour) in SONGS.items():
-        song = parse_midi(path)
+        song = load_midi(path)
         systems = notation.score_svgs(song)[:N_SYSTEMS]
         lines = [f'#image("{k}.svg", width: 100%)' for k in range(len(systems))]
         files = {f"{k}.svg": svg.encode() for k, svg in enumerate(systems)}

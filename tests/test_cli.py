@@ -6,7 +6,7 @@ import soundfile
 from click.testing import CliRunner
 
 from musiclab import cli, datasets, running
-from musiclab.parsing import song_to_midi
+from musiclab.midi import song_to_midi
 
 FINISH = """from musiclab.running import save_metrics
 save_metrics(OUTPUT_DIR, {"EPOCHS": EPOCHS}, {}, {})"""

@@ -20,8 +20,9 @@ from musiclab.datasets import (
     split_by_song,
 )
 from musiclab.errors import DatasetError, MusiclabError, ParameterError
+from musiclab.files import write_bytes
+from musiclab.midi import song_to_midi
 from musiclab.notes import NoteEvent, Song
-from musiclab.parsing import song_to_midi, write_bytes
 
 TINY = {row["file"]: row["sha256"] for row in read_manifest() if row["dataset"] == "tiny"}
 

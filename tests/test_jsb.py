@@ -11,7 +11,7 @@ from strategies import random_chorale
 from musiclab import chorale_model, cli, jsb
 from musiclab.chorales import read_chorales
 from musiclab.errors import DatasetError
-from musiclab.parsing import parse_midi
+from musiclab.midi import load_midi
 
 
 def write_chorale(path, chorale):
@@ -63,7 +63,7 @@ def test_the_command_prints_the_table_and_leaves_a_model_that_writes(data, small
     assert result.exit_code == 0, result.output
     assert re.search(r"comparte \d+ notas|no comparte", result.output)
     assert (out / "copia.txt").read_text(encoding="utf-8").strip() in result.output
-    song = parse_midi(out / "song.mid")
+    song = load_midi(out / "song.mid")
     assert 3.5 <= song.duration_ql <= 4 and (out / "song.mp3").stat().st_size > 1000
 
 

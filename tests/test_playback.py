@@ -11,8 +11,8 @@ import soundfile
 from musiclab import playback
 from musiclab.errors import MidiError, MusiclabError, ParameterError
 from musiclab.instruments import instrument_program
+from musiclab.midi import song_to_midi
 from musiclab.notes import NoteEvent, Song
-from musiclab.parsing import song_to_midi
 from musiclab.playback import SAMPLE_RATE, mp3_bytes, player, render, save_song
 
 ORGAN = instrument_program("órgano")  # sounds at once; a piano's sample takes 6 ms to begin

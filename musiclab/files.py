@@ -1,0 +1,73 @@
+"""Files that are written whole or not at all, and read without waiting.
+
+Whatever goes wrong is one Spanish sentence: an OutputError where a file
+cannot be written.
+"""
+
+import contextlib
+import csv
+import io
+import os
+import stat
+from pathlib import Path
+
+from musiclab.errors import OutputError
+
+
+def shown(path):
+    """Return a path as text that can be printed, whatever bytes are in its name."""
+    return os.fsencode(path).decode("utf-8", errors="replace")
+
+
+def write_bytes(path, data):
+    """Write a file whole or not at all, and return its path.
+
+    Raises OutputError when the folder or the disk does not take it; a file
+    that was there before is then still there.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        if not path.name or path.is_dir():
+            raise IsADirectoryError(0, "es una carpeta")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
+        why = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"no se puede escribir «{shown(path)}» ({why}): elige otra carpeta u otro nombre, o "
+            "comprueba sus permisos y el espacio en disco"
+        ) from error
+    return path
+
+
+def write_csv(path, rows):
+    """Write dicts with the same keys as CSV, floats to 4 decimals; return the path.
+
+    Whole or not at all, as `write_bytes` does.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
+    return write_bytes(path, text.getvalue().encode())
+
+
+def read_regular(path, max_bytes):
+    """Return at most max_bytes + 1 bytes of a regular file, and never wait for a pipe or a device.
+
+    Raises OSError when it is none or cannot be read.
+    """
+    # Without this flag, opening a pipe waits until somebody writes to it.
+    flag = getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | flag)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(0, "no es un fichero normal")
+        return file.read(max_bytes + 1)

@@ -1,0 +1,86 @@
+"""Folders of MIDI files to songs: a bad file is named in the report and never stops the others."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from musiclab.errors import DatasetError, MidiError
+from musiclab.files import shown
+from musiclab.midi.reading import STEPS_PER_QUARTER, read_bytes, read_midi
+from musiclab.progress import progress
+
+SUFFIXES = {".mid", ".midi"}
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """What became of each file of a folder.
+
+    kept: paths of the files that gave a song
+    dropped: (path, reason) of those that gave none
+    remarks: (path, remark) of kept files whose song is not all that they hold
+    n_notes, n_moved, n_merged: as in `reading.Reading`, of all kept files together
+    """
+
+    kept: tuple[str, ...]
+    dropped: tuple[tuple[str, str], ...]
+    remarks: tuple[tuple[str, str], ...]
+    n_notes: int = 0
+    n_moved: int = 0
+    n_merged: int = 0
+
+    def __str__(self):
+        lines = [f"{len(self.kept)} canciones leídas, {len(self.dropped)} ficheros descartados"]
+        if self.n_moved or self.n_merged:
+            lines.append(
+                f"de {self.n_notes} notas, la rejilla mueve {self.n_moved} más de 1/24 de negra y "
+                f"junta {self.n_merged} con otra igual"
+            )
+        lines += [f"  descartado {path}: {reason}" for path, reason in self.dropped]
+        lines += [f"  {path}: {remark}" for path, remark in self.remarks]
+        return "\n".join(lines)
+
+
+def midi_files(folder):
+    """Return the MIDI files of a folder, nested ones too, in one fixed order.
+
+    Raises DatasetError when the folder is missing or holds none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(
+            f"no existe la carpeta «{shown(folder)}»: créala y copia en ella ficheros .mid"
+        )
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    if not found:
+        raise DatasetError(f"la carpeta «{shown(folder)}» no tiene ningún fichero .mid ni .midi")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
+    """Read every MIDI file of a folder.
+
+    Returns (songs, FolderReport); a song's source is its path within the
+    folder. For steps_per_quarter see `reading.read_midi`. Raises
+    DatasetError when not one file could be read.
+    """
+    folder = Path(folder)
+    songs, kept, dropped, remarks, readings = [], [], [], [], []
+    for path in progress(midi_files(folder), "Leyendo MIDI", "fichero"):
+        source = shown(path.relative_to(folder).as_posix())
+        try:
+            song, reading = read_midi(read_bytes(path), steps_per_quarter)
+        except MidiError as error:
+            dropped.append((source, str(error)))
+            continue
+        songs.append(replace(song, source=source))
+        kept.append(source)
+        readings.append(reading)
+        remarks += [(source, remark) for remark in reading.remarks()]
+    totals = {
+        name: sum(getattr(reading, name) for reading in readings)
+        for name in ("n_notes", "n_moved", "n_merged")
+    }
+    report = FolderReport(tuple(kept), tuple(dropped), tuple(remarks), **totals)
+    if not songs:
+        raise DatasetError(f"ningún fichero de «{shown(folder)}» se pudo leer.\n{report}")
+    return songs, report

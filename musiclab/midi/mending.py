@@ -1,0 +1,88 @@
+"""MIDI bytes that a strict reader takes, made of those that programs and cut downloads leave.
+
+A MIDI file within a RIFF file, a header longer than six bytes, chunks that
+are no tracks, wrong lengths and tracks without an end are mended; all else
+is refused in one sentence that says why.
+"""
+
+from musiclab.errors import MidiError
+
+END_OF_TRACK = b"\xff\x2f\x00"
+N_CHANNELS, N_PITCHES = 16, 128
+
+
+def mend(data):
+    """Return (header, tracks, how many bytes are missing) of the bytes of a MIDI file.
+
+    header: its 14 bytes; tracks: their contents, as a list of bytes, some without an end
+    Raises MidiError when the bytes are no MIDI file of type 0 or 1.
+    """
+    start = max(data.find(b"MThd", 0, 64), 0) if data.startswith(b"RIFF") else 0
+    n_tracks = _check_header(data[start:])
+    position = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
+    tracks, n_missing = [], 0
+    while position + 8 <= len(data) and len(tracks) < n_tracks:
+        name, begin = data[position : position + 4], position + 8
+        position = begin + int.from_bytes(data[position + 4 : begin], "big")
+        following = data[position : position + 4]
+        # A wrong length leads beyond the file, or to something that is no chunk.
+        if position > len(data) or (len(tracks) + 1 < n_tracks and not following.isalpha()):
+            found = data.find(b"MTrk", begin)
+            n_missing += max(position - len(data), 0) if found < 0 else 0
+            position = len(data) if found < 0 else found
+        if name == b"MTrk":
+            tracks.append(data[begin:position])
+    if not tracks:
+        raise unreadable(f"anuncia {n_tracks} pistas y no hay ninguna")
+    header = b"MThd\0\0\0\6" + data[start + 8 : start + 10] + len(tracks).to_bytes(2, "big")
+    return header + data[start + 12 : start + 14], tracks, n_missing
+
+
+def _check_header(data):
+    """Return the number of tracks. Raises MidiError for what is no MIDI file of type 0 or 1."""
+    if not data:
+        raise unreadable("está vacío")
+    if data[:4] != b"MThd":
+        raise unreadable("no empieza por «MThd»")
+    if len(data) < 14 or int.from_bytes(data[4:8], "big") < 6:
+        raise unreadable("su cabecera está dañada")
+    kind, n_tracks, division = (int.from_bytes(data[k : k + 2], "big") for k in (8, 10, 12))
+    if kind > 1:
+        raise unreadable(f"es de tipo {kind} y solo se leen los tipos 0 y 1")
+    if division & 0x8000:
+        raise unreadable("cuenta el tiempo en fotogramas, no en negras")
+    if not division or not n_tracks:
+        what = "pistas" if division else "tics por negra"
+        raise unreadable(f"su cabecera dice 0 {what}")
+    return n_tracks
+
+
+def unreadable(what):
+    """Return the MidiError of bytes that nobody can read."""
+    return MidiError(f"no es un MIDI legible ({what}); vuelve a exportarlo o quítalo")
+
+
+def ended(track):
+    """Return the contents of a track with an end of track."""
+    return track if track.endswith(END_OF_TRACK) else track + b"\0" + END_OF_TRACK
+
+
+def joined(header, tracks):
+    """Return a MIDI file of a header and the contents of its tracks."""
+    return header + b"".join(b"MTrk" + len(t).to_bytes(4, "big") + t for t in tracks)
+
+
+def released(track):
+    """Return a track that is `ended`, with every key of its channels let go at its end."""
+    channels = [channel for channel in range(N_CHANNELS) if 0x90 | channel in track]
+    if not channels:
+        return track
+    offs = b"\0".join(_OFFS[channel] for channel in channels)
+    return track[: -len(END_OF_TRACK)] + offs + b"\0" + END_OF_TRACK
+
+
+# In running status: the status byte once, then a pitch and a velocity after each time of 0.
+_OFFS = [
+    bytes((0x80 | channel,)) + b"\0".join(bytes((pitch, 0)) for pitch in range(N_PITCHES))
+    for channel in range(N_CHANNELS)
+]

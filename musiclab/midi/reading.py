@@ -1,0 +1,290 @@
+"""The bytes of a MIDI file to a song.
+
+Conventions: a tick is the file's, a step the grid's. A part is one channel
+and program of one track. A note that is struck again while it sounds ends
+there; an off ends only what began before it; a note without an off sounds to
+the end of its track. Notes of a part that begin and end together on the grid
+are one chord. Of tempos and signatures at one tick the last said holds, and
+what is nonsense among them is passed over.
+
+Whatever the bytes are, the answer is a song or one MidiError.
+"""
+
+import io
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import mido
+import numpy as np
+import symusic
+
+from musiclab.errors import MidiError, ParameterError
+from musiclab.files import read_regular
+from musiclab.midi.mending import ended, joined, mend, released, unreadable
+from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, nearest, settled
+from musiclab.midi.writing import MODES
+from musiclab.notes import Song
+
+STEPS_PER_QUARTER = 24  # thirty-seconds, triplets and sextuplets are exact
+MAX_BYTES = 20_000_000
+MAX_MARKS = 200_000  # notes, tempos and signatures together
+MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
+SLOWEST_BPM, FASTEST_BPM = 4, 1000
+LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
+LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
+REASONS = {
+    "EOF": "una pista se corta a mitad de un suceso",
+    "status": "tiene sucesos que no son de MIDI",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of a file's notes: the meter of reading.
+
+    n_notes: notes with a pitch that the file has
+    n_moved: those whose beginning the grid moved by more than 1/24 of a quarter
+    n_merged: those that fell on another of the same pitch and part
+    n_strokes: strokes of percussion, which no part has
+    n_unended: notes without an off
+    n_missing: bytes that the file says it has, and has not
+    """
+
+    n_notes: int
+    n_moved: int
+    n_merged: int
+    n_strokes: int
+    n_unended: int
+    n_missing: int
+
+    def remarks(self):
+        """Return a tuple of Spanish sentences on what is otherwise than in the file."""
+        counted = (
+            (self.n_strokes, "percusión omitida: {} golpe{s}"),
+            (self.n_unended, "{} nota{s} sin final, que suena{n} hasta el de su pista"),
+            (self.n_merged, "{} nota{s} en la misma tecla y a la vez que otra, que cuenta una vez"),
+            (self.n_moved, "{} nota{s} movida{s} más de 1/24 de negra"),
+            (self.n_missing, "fichero cortado: falta{n} {} byte{s}"),
+        )
+        return tuple(text.format(k, s="s" * (k > 1), n="n" * (k > 1)) for k, text in counted if k)
+
+
+def load_midi(path, steps_per_quarter=STEPS_PER_QUARTER):
+    """Return the Song of a MIDI file; for steps_per_quarter and the errors see `read_midi`."""
+    return read_midi(read_bytes(path), steps_per_quarter)[0]
+
+
+def read_bytes(path):
+    """Return the bytes of a file. Raises MidiError when it cannot be read."""
+    try:
+        return read_regular(path, MAX_BYTES)
+    except OSError as error:
+        raise MidiError(f"no se puede abrir ({error.strerror}); revisa sus permisos") from error
+    except ValueError as error:  # a name that the system does not take
+        raise MidiError(f"no se puede abrir ({error}); cámbiale el nombre") from error
+
+
+def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
+    """Return (Song, Reading) of the bytes of a MIDI file.
+
+    steps_per_quarter: of the grid of onsets and ends; a coarser one (4:
+        sixteenths) tidies what a player played freely
+
+    Raises MidiError when the bytes are no MIDI, go beyond MAX_BYTES, MAX_MARKS
+    or MAX_QUARTERS, or hold no note with a pitch.
+    """
+    if not 1 <= steps_per_quarter <= 960:
+        raise ParameterError(
+            f"la rejilla es de {steps_per_quarter} pasos por negra: usa de 1 a 960"
+        )
+    if len(data) > MAX_BYTES:
+        what = f"pasa de {MAX_BYTES / 1e6:.0f} MB, demasiado para un MIDI"
+        raise MidiError(f"{what}; quítalo de la carpeta")
+    header, tracks, n_missing = mend(data)
+    if n_missing:
+        tracks[-1] = _whole_events(header, tracks[-1])
+    tracks = list(map(ended, tracks))
+    plain, score = (_score(header, found) for found in (tracks, map(released, tracks)))
+    n_unended = score.note_num() - plain.note_num()
+    latest = _latest(plain, score) if n_unended else None
+    parts, strokes = (
+        [track for track in score.tracks if len(track.notes) and track.is_drum == is_drum]
+        for is_drum in (False, True)
+    )
+    if not parts:
+        why = "solo tiene percusión" if strokes else "no tiene ninguna nota"
+        raise MidiError(f"{why}; quítalo de la carpeta")
+    grid = score.ticks_per_quarter, steps_per_quarter
+    notes, n_moved, n_merged = _on_grid(_table(parts, latest), *grid)
+    drums = ()
+    if strokes:
+        table, _, _ = _on_grid(_table(strokes, latest), *grid)
+        table[PART] = 0
+        drums = events_of(table, steps_per_quarter)
+    programs = tuple(track.program for track in parts)
+    song = Song(
+        events_of(notes, steps_per_quarter),
+        program=programs[0],
+        programs=programs if len(programs) > 1 else (),
+        drums=drums,
+    )
+    n_notes, n_strokes = (sum(len(t.notes) for t in tracks) for tracks in (parts, strokes))
+    reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
+    marks = _marks(score, joined(header, tracks), notes[OFF].max() / steps_per_quarter)
+    return _with_marks(song, *marks), reading
+
+
+# Bytes to a table of ticks
+
+
+def _score(header, tracks):
+    """Return symusic's score of a file's tracks. Raises MidiError."""
+    try:
+        score = symusic.Score.from_midi(joined(header, tracks), sanitize_data=True)
+    except Exception as error:  # a RuntimeError, or whatever else its C++ throws
+        why = next(
+            (reason for word, reason in REASONS.items() if word in str(error)), "está dañado"
+        )
+        raise unreadable(why) from error
+    n_marks = len(score.tempos) + len(score.time_signatures) + len(score.key_signatures)
+    if score.note_num() + n_marks > MAX_MARKS:
+        raise MidiError(f"tiene más de {MAX_MARKS} notas y marcas; quítalo de la carpeta")
+    return score
+
+
+def _whole_events(header, track):
+    """Return a track that was cut without the piece of an event at its end, if that is short."""
+    alone = header[:10] + b"\0\1" + header[12:]
+    for n_bytes in range(LONGEST_EVENT):
+        with suppress(MidiError):
+            whole = track[: len(track) - n_bytes]
+            _score(alone, [ended(whole)])
+            return whole
+    return track
+
+
+def _latest(plain, score):
+    """Return the tick at which notes without an off end at the latest."""
+    known = np.append(_table(plain.tracks)[OFF], _table(score.tracks)[ON])
+    return known.max() + LONGEST_RELEASE * score.ticks_per_quarter
+
+
+def _table(tracks, latest=None):
+    """Return the notes of symusic's tracks as a table, each until its key is let go.
+
+    symusic gives the first off to the first on of a key. Here it ends the note
+    that sounds, and an off at the tick of an on is for the note before that.
+    """
+    columns = [np.empty((5, 0), dtype=np.int64)]
+    for part, track in enumerate(tracks):
+        notes = {name: values.astype(np.int64) for name, values in track.notes.numpy().items()}
+        on, off = notes["time"], notes["time"] + notes["duration"]
+        rest = notes["pitch"], notes["velocity"], np.full(len(on), part)
+        columns.append(np.stack([on, off, *rest]))
+    table = np.concatenate(columns, axis=1)
+    on, off, key = table[ON], table[OFF], keys_of(table)
+    if latest is not None:
+        off = np.maximum(np.minimum(off, latest), on)
+    span = off.max(initial=0) + 1  # keys lie so far apart on one line of all offs
+    line = np.sort(key * span + off)
+    k = np.searchsorted(line, key * span + on, side="right")
+    let_go = line[np.minimum(k, len(line) - 1)] - key * span
+    table[OFF] = np.where(off > on, np.minimum(let_go, off), off)
+    return table
+
+
+def _on_grid(table, per_quarter, steps_per_quarter):
+    """Return a table in steps, and how many of its notes were moved far, and merged."""
+    if table[OFF].max(initial=0) > MAX_QUARTERS * per_quarter or table[ON].min(initial=0) < 0:
+        raise MidiError(f"dura más de {MAX_QUARTERS} negras; acórtalo o quítalo de la carpeta")
+    steps = table.copy()
+    for row in (ON, OFF):
+        steps[row] = nearest(table[row], per_quarter, steps_per_quarter)
+    # How far, in parts of a quarter of which there are per_quarter * steps_per_quarter.
+    moved = np.abs(table[ON] * steps_per_quarter - steps[ON] * per_quarter)
+    n_moved = np.sum(moved * STEPS_PER_QUARTER > per_quarter * steps_per_quarter)
+    steps, n_merged = settled(steps)
+    return steps, int(n_moved), n_merged
+
+
+# Tempos and signatures
+
+
+def _with_marks(song, tempos, bars, keys):
+    """Return the song with its tempos, bars and keys."""
+    tempos = [(onset_ql, _tempo_bpm(micros)) for onset_ql, micros in tempos]
+    # The first tempo holds from the start where it is said before anything sounds.
+    begins = bool(tempos) and tempos[0][0] <= song.events[0].onset_ql
+    tempo_bpm = tempos[0][1] if begins else 120.0
+    return replace(
+        song,
+        tempo_bpm=tempo_bpm,
+        tempos=_changes(tempos[begins:], before=(tempo_bpm,)),
+        bars=_changes(bars, before=(4, 4)),
+        keys=_changes([(onset_ql, sharps, MODES[mode]) for onset_ql, sharps, mode in keys]),
+    )
+
+
+def _marks(score, data, end_ql):
+    """Return lists of (onset_ql, what is said there last): tempos, time signatures, keys.
+
+    As far as end_ql, without nonsense; a tempo is in microseconds a quarter, a key
+    is (sharps, 1 for minor).
+    """
+    kinds = score.tempos, score.time_signatures, score.key_signatures
+    columns = [[values.tolist() for values in kind.numpy().values()] for kind in kinds]
+    marks = [list(zip(*found, strict=True)) for found in columns]
+    # Where many marks share ticks, symusic's order of them is not the file's; mido, slow, has it.
+    if any(len(found) > 20 and len({mark[0] for mark in found}) < len(found) for found in marks):
+        marks = *(_marks_in_order(data) or marks[:2]), marks[2]
+    sound = _is_tempo, _is_metre, _is_key
+    said = [
+        {tick / score.ticks_per_quarter: rest for tick, *rest in found if makes_sense(*rest)}
+        for found, makes_sense in zip(marks, sound, strict=True)
+    ]
+    return [[(ql, *found[ql]) for ql in sorted(found) if ql < end_ql] for found in said]
+
+
+def _is_tempo(micros):
+    return micros > 0
+
+
+def _is_metre(numerator, denominator):
+    return numerator > 0 and 0 < denominator <= 128
+
+
+def _is_key(sharps, mode):
+    return abs(sharps) <= 7 and mode in (0, 1)
+
+
+def _marks_in_order(data):
+    """Return the tempos and time signatures as mido reads them, or None where it cannot."""
+    tempos, bars, tracks = [], [], None
+    with suppress(Exception):  # it raises a dozen kinds on damaged bytes
+        tracks = mido.MidiFile(file=io.BytesIO(data), clip=True).tracks
+    if tracks is None:
+        return None
+    for track in tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "set_tempo":
+                tempos.append((tick, message.tempo))
+            elif message.type == "time_signature":
+                bars.append((tick, message.numerator, message.denominator))
+    return [sorted(found, key=lambda mark: mark[0]) for found in (tempos, bars)]
+
+
+def _changes(marks, before=None):
+    """Return the marks that say something else than the one before them, as a tuple."""
+    found = []
+    for onset_ql, *said in marks:
+        if tuple(said) != before:
+            found.append((onset_ql, *said))
+        before = tuple(said)
+    return tuple(found)
+
+
+def _tempo_bpm(micros):
+    """Return quarters a minute from microseconds a quarter, within what can be played."""
+    return float(min(max(round(60_000_000 / micros, 2), SLOWEST_BPM), FASTEST_BPM))
