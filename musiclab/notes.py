@@ -159,8 +159,8 @@ class Song:
     def chords(self):
         """Return the NoteEvents of all parts as one player's: what begins and ends together is one.
 
-        A tuple in the order of onset, then of the lowest pitch, then of the end;
-        a pitch that several parts play at once stands once, as loud as the loudest.
+        A tuple in the order of onset, grace notes first, then of the lowest pitch and the
+        end; a pitch that several parts play at once stands once, as loud as the loudest.
         """
         found = {}
         for event in self.events:
@@ -170,7 +170,8 @@ class Song:
             pitches = tuple(sorted({pitch for event in together for pitch in event.pitches}))
             velocity = max(event.velocity for event in together)
             chords.append(NoteEvent(onset_ql, duration_ql, pitches, velocity))
-        return tuple(sorted(chords, key=lambda e: (e.onset_ql, e.pitches[0], e.duration_ql)))
+        order = lambda e: (e.onset_ql, e.duration_ql > 0, e.pitches[0], e.duration_ql)
+        return tuple(sorted(chords, key=order))
 
     def runs(self, length):
         """Return the runs of so many events, in a form that knows no key, octave or rhythm.

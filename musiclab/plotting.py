@@ -33,7 +33,14 @@ from musiclab.encoding import (
 )
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
-from musiclab.grid import LOWEST_PITCH, N_VOICES, SIXTEENTHS, notes_on_grid, song_to_voices
+from musiclab.grid import (
+    LOWEST_PITCH,
+    N_VOICES,
+    SIXTEENTHS,
+    has_four_voices,
+    notes_on_grid,
+    song_to_voices,
+)
 from musiclab.instruments import instrument_name
 from musiclab.measures import overlapping_area, shares_of, similarity_matrix
 from musiclab.notes import NoteEvent, Song
@@ -110,8 +117,8 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
 
     prompt_ql: quarter lengths at the start that were given, not generated
     colour: what the colour of a note says. "prompt": whether it was given;
-        "voice": whose it is, its part's where several play, else that of the
-        four voices of `grid.song_to_voices`; "velocity": how loud it is
+        "voice": whose it is, its part's where several play, else one of the
+        four voices that `grid.song_to_voices` supposes; "velocity": how loud it is
 
     Bars are numbered as in a score: a pick-up does not count. Of a song with
     more than MAX_BARS come the first ones, and the title says so. Raises
@@ -244,7 +251,10 @@ def _given(notes, prompt_ql):
 
 def _voices(song, notes):
     """Return the name of each note's voice, and {name: colour} of those that there are."""
-    if song.n_parts > 1:
+    if has_four_voices(song):
+        palette = VOICES
+        names = [tuple(VOICES)[event.part] for event, _ in notes]
+    elif song.n_parts > 1:
         labels = [f"{k + 1}. {instrument_name(song.program_of(k))}" for k in range(song.n_parts)]
         palette = dict(zip(labels, PARTS, strict=False))
         names = [label if label in palette else "las demás" for label in labels]

@@ -90,13 +90,13 @@ def test_symbols_of_the_tutorial():
 
 
 def names_of_events(song):
-    return [{written(pitch) for pitch in event.pitches} for event in song.events]
+    return [{written(pitch) for pitch in event.pitches} for event in song.chords()]
 
 
 def tutorial_symbols(song):
     return [
         written(*event.pitches) if len(event.pitches) == 1 else {p % 12 for p in event.pitches}
-        for event in song.events
+        for event in song.chords()
     ]
 
 

@@ -79,7 +79,7 @@ def test_a_grid_of_pitches_survives_but_for_its_voices(rows):
 def test_equal_neighbours_are_one_note_unless_it_begins_again():
     rows = [[60, 0, 0, 48], [60, 0, 0, 48], [60, 0, 0, 0]]
     assert grid_to_song(rows, tempo_bpm=60.0) == Song(
-        (NoteEvent(0, 0.5, (48,)), NoteEvent(0, 0.75, (60,))), tempo_bpm=60.0
+        (NoteEvent(0, 0.75, (60,)), NoteEvent(0, 0.5, (48,), part=3)), tempo_bpm=60.0
     )
     begins = np.zeros((3, 4), dtype=bool)
     begins[1, 0] = True
