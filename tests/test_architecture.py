@@ -11,22 +11,10 @@ PACKAGE = Path(musiclab.__file__).parent
 ORDER = (
     *("errors", "files", "notes", "progress"),
     *("midi.mending", "midi.tables", "midi.writing", "midi.reading", "midi.folders", "midi"),
-    *("storage", "datasets", "grid", "motifs", "prices"),
-    *("chorales", "backend", "models", "training", "generation", "measures", "evaluation"),
-    *(
-        "chorale_model",
-        "jsb",
-        "instruments",
-        "playback",
-        "rhythm",
-        "staves",
-        "notation",
-        "plotting",
-        "card",
-        "running",
-        "playground",
-        "cli",
-    ),
+    *("storage", "datasets", "grid", "encoding", "motifs", "prices", "chorales", "backend"),
+    *("models", "training", "generation", "measures", "evaluation", "chorale_model", "jsb"),
+    *("instruments", "playback", "rhythm", "staves", "notation", "plotting", "card"),
+    *("running", "playground", "cli"),
 )
 LIGHT = (
     *("midi", "storage", "datasets", "encoding", "motifs", "prices", "chorales"),
