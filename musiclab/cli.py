@@ -9,6 +9,7 @@ import click
 
 from musiclab import running
 from musiclab.errors import MusiclabError
+from musiclab.files import shown
 
 FIRST_LESSON, PRESET = "01", "completo"
 
@@ -208,7 +209,7 @@ def _deliver(path, wanted):
 
 
 def _place(file, output, suffix):
-    return Path(output or Path("runs", f"{file.stem}.{suffix}"))
+    return Path(output or Path("runs", f"{shown(file.stem)}.{suffix}"))
 
 
 @main.command()
@@ -235,7 +236,7 @@ def score(file, instrument, tempo, title, wanted, output):
     from musiclab.notation import save_pdf
 
     song = _read_midi(file, instrument, tempo)
-    _deliver(save_pdf(song, _place(file, output, "pdf"), title or file.stem), wanted)
+    _deliver(save_pdf(song, _place(file, output, "pdf"), title or shown(file.stem)), wanted)
 
 
 @main.command()
@@ -252,7 +253,7 @@ def roll(file, instrument, tempo, title, wanted, output, colour):
     from musiclab.plotting import roll_png
 
     song = _read_midi(file, instrument, tempo)
-    picture = roll_png(song, title=title or file.stem, colour=colour)
+    picture = roll_png(song, title=title or shown(file.stem), colour=colour)
     _deliver(write_bytes(_place(file, output, "png"), picture), wanted)
 
 
@@ -275,4 +276,4 @@ def lab(options):
 def _short(path):
     """Return a path relative to where the user stands, when it lies below."""
     path = Path(path).resolve()
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return shown(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -6,12 +6,32 @@ cannot be written.
 
 import contextlib
 import csv
+import errno
 import io
 import os
 import stat
 from pathlib import Path
 
 from musiclab.errors import OutputError
+
+REASONS = {
+    errno.ENOENT: "no existe",
+    errno.EISDIR: "es una carpeta",
+    errno.ENOTDIR: "una parte de la ruta no es una carpeta",
+    errno.EACCES: "no hay permiso",
+    errno.EPERM: "no hay permiso",
+    errno.EROFS: "solo se puede leer",
+    errno.ENOSPC: "el disco está lleno",
+    errno.EFBIG: "el disco no admite un fichero tan grande",
+    errno.ENAMETOOLONG: "el nombre es demasiado largo",
+    errno.ELOOP: "los enlaces dan vueltas",
+}
+
+
+def reason(error):
+    """Return in Spanish why the system refused a file (OSError), or its name (ValueError)."""
+    number = getattr(error, "errno", None)
+    return REASONS.get(number) or getattr(error, "strerror", None) or str(error)
 
 
 def shown(path):
@@ -26,10 +46,10 @@ def write_bytes(path, data):
     that was there before is then still there.
     """
     path = Path(path)
+    if not path.name or path.is_dir():
+        raise OutputError(f"«{shown(path)}» es una carpeta: di también un nombre de fichero")
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        if not path.name or path.is_dir():
-            raise IsADirectoryError(0, "es una carpeta")
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
@@ -39,10 +59,9 @@ def write_bytes(path, data):
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
-        why = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"no se puede escribir «{shown(path)}» ({why}): elige otra carpeta u otro nombre, o "
-            "comprueba sus permisos y el espacio en disco"
+            f"no se puede escribir «{shown(path)}» ({reason(error)}): elige otra carpeta u otro "
+            "nombre, o comprueba sus permisos y el espacio en disco"
         ) from error
     return path
 
@@ -69,5 +88,5 @@ def read_regular(path, max_bytes):
     flag = getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | flag)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(0, "no es un fichero normal")
+            raise OSError(None, "no es un fichero normal")
         return file.read(max_bytes + 1)

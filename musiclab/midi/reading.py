@@ -13,13 +13,14 @@ Whatever the bytes are, the answer is a song or one MidiError.
 import io
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import mido
 import numpy as np
 import symusic
 
 from musiclab.errors import MidiError, ParameterError
-from musiclab.files import read_regular
+from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
 from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, nearest, settled
 from musiclab.midi.writing import MODES
@@ -78,10 +79,9 @@ def read_bytes(path):
     """Return the bytes of a file. Raises MidiError when it cannot be read."""
     try:
         return read_regular(path, MAX_BYTES)
-    except OSError as error:
-        raise MidiError(f"no se puede abrir ({error.strerror}); revisa sus permisos") from error
-    except ValueError as error:  # a name that the system does not take
-        raise MidiError(f"no se puede abrir ({error}); cámbiale el nombre") from error
+    except (OSError, ValueError) as error:
+        what = f"no se puede abrir «{shown(Path(path).name or path)}» ({reason(error)})"
+        raise MidiError(f"{what}; revisa su nombre y sus permisos") from error
 
 
 def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
