@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import Patch
+from matplotlib.ticker import ScalarFormatter
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from musiclab.encoding import (
@@ -70,6 +71,22 @@ def use_style():
     plt.style.use(STYLE)
 
 
+class _Comma(ScalarFormatter):
+    def __call__(self, x, pos=None):
+        return comma(super().__call__(x, pos))
+
+
+def decimal_comma(*axes):
+    """Write the numbers along axes (`ax.yaxis`, ...) with a decimal comma, as Spanish does."""
+    for axis in axes:
+        axis.set_major_formatter(_Comma())
+
+
+def comma(number):
+    """Return a number, or its text, with a decimal comma."""
+    return str(number).replace(".", ",")
+
+
 # Training
 
 
@@ -89,6 +106,7 @@ def learning_curves(history, ax, baselines=()):
     ax.set(title="Pérdida", xlabel="época", ylabel="nats por símbolo")
     ax.margins(y=0.15)
     _whole_epochs(ax, epochs)
+    decimal_comma(ax.yaxis)
     ax.legend(loc="best")
     return ax
 
@@ -204,8 +222,8 @@ def _shared_titles(song, other, run):
         distance = f"{abs(run.semitones)} semitono{'s' * (abs(run.semitones) > 1)}"
         key = f"{distance} más {'grave' if run.semitones > 0 else 'agudo'}"
     return (
-        f"{names[0]}: {run.length} notas o acordes seguidos, desde la negra {run.onset_ql:g}",
-        f"{names[1]}: los mismos, desde la negra {run.source_onset_ql:g}, {key}",
+        f"{names[0]}: {run.length} notas o acordes seguidos, desde la negra {comma(f'{run.onset_ql:g}')}",
+        f"{names[1]}: los mismos, desde la negra {comma(f'{run.source_onset_ql:g}')}, {key}",
     )
 
 
@@ -290,6 +308,7 @@ def _velocity_scale(drawn):
 def _scale(drawn, label):
     """Put a colour bar beside an ax, and return it."""
     bar = drawn.axes.figure.colorbar(drawn, ax=drawn.axes, label=label, pad=0.012, aspect=18)
+    decimal_comma(bar.ax.yaxis)
     bar.outline.set_visible(False)
     return bar
 
@@ -513,8 +532,9 @@ def nll_ladder(pairs, ax, title="Canciones de validación"):
     colours = [ORANGE if value == min(nats) else BLUE for value in nats]
     ax.barh(names, nats, color=colours)
     for name, value in pairs:
-        ax.text(value, name, f" {value:.2f}", va="center")
+        ax.text(value, name, comma(f" {value:.2f}"), va="center")
     ax.invert_yaxis()
+    decimal_comma(ax.xaxis)
     ax.grid(visible=False, axis="y")
     ax.set(title=title, xlabel="NLL (nats por símbolo; menos es mejor)")
     ax.set_xlim(0, 1.12 * max(nats))
@@ -550,7 +570,7 @@ def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12,
     width = 0.84 / len(temperatures)
     for k, temperature in enumerate(temperatures):
         p = next_symbol_probabilities(logits, temperature)[order]
-        label = f"{temperature:g} (los demás: {_percent(1 - p.sum())})"
+        label = f"{comma(f'{temperature:g}')} (los demás: {_percent(1 - p.sum())})"
         places = np.arange(len(order)) + width * (k - (len(temperatures) - 1) / 2)
         ax.bar(places, 100 * p, 0.92 * width, color=colours[k], label=label)
     tokens = [vocabulary.tokens[k] for k in order]

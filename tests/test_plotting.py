@@ -398,7 +398,7 @@ def test_nll_ladder(ax):
     assert plotting.nll_ladder(pairs, ax) is ax
     assert "nats por símbolo" in ax.get_xlabel() and ax.yaxis_inverted()
     assert [bar.get_width() for bar in ax.patches] == [4.4, 2.2, 1.9]
-    assert texts(ax) == ["4.40", "2.20", "1.90"]
+    assert texts(ax) == ["4,40", "2,20", "1,90"]
     uniform, ngram, best = (bar.get_facecolor() for bar in ax.patches)
     assert uniform == ngram != best
 
@@ -427,7 +427,7 @@ def test_next_symbols_stand_by_probability(ax):
     logits = np.log([9.0, 1.0, 4.0, 2.0, 1.0])
     assert plotting.next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1), n=2) is ax
     assert [label.get_text() for label in ax.get_xticklabels()] == ["D4", "E4"]
-    assert texts(ax) == ["0.5 (los demás: 9 %)", "1 (los demás: 25 %)"]
+    assert texts(ax) == ["0,5 (los demás: 9 %)", "1 (los demás: 25 %)"]
     heights = [bar.get_height() for bar in ax.patches]
     assert heights == pytest.approx([1600 / 22, 400 / 22, 50, 25])
     assert labels(ax)[1:] == ("siguiente símbolo", "probabilidad (%)")
