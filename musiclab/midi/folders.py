@@ -1,5 +1,6 @@
 """Folders of MIDI files to songs: a bad file is named in the report and never stops the others."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
     DatasetError when not one file could be read.
     """
     folder = Path(folder)
-    songs, kept, dropped, remarks, readings = [], [], [], [], []
+    songs, kept, dropped, remarks, counts = [], [], [], [], Counter()
     for path in progress(midi_files(folder), "Leyendo MIDI", "fichero"):
         source = shown(path.relative_to(folder).as_posix())
         try:
@@ -74,13 +75,9 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
             continue
         songs.append(replace(song, source=source))
         kept.append(source)
-        readings.append(reading)
+        counts.update(n_notes=reading.n_notes, n_moved=reading.n_moved, n_merged=reading.n_merged)
         remarks += [(source, remark) for remark in reading.remarks()]
-    totals = {
-        name: sum(getattr(reading, name) for reading in readings)
-        for name in ("n_notes", "n_moved", "n_merged")
-    }
-    report = FolderReport(tuple(kept), tuple(dropped), tuple(remarks), **totals)
+    report = FolderReport(tuple(kept), tuple(dropped), tuple(remarks), **counts)
     if not songs:
         raise DatasetError(f"ningún fichero de «{shown(folder)}» se pudo leer.\n{report}")
     return songs, report

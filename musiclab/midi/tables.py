@@ -48,15 +48,9 @@ def settled(table):
 def table_of(events, per_quarter):
     """Return the table of NoteEvents, in so many ticks a quarter."""
     rows = [
-        (
-            round(event.onset_ql * per_quarter),
-            round(event.end_ql * per_quarter),
-            pitch,
-            event.velocity,
-            event.part,
-        )
-        for event in events
-        for pitch in event.pitches
+        (round(e.onset_ql * per_quarter), round(e.end_ql * per_quarter), pitch, e.velocity, e.part)
+        for e in events
+        for pitch in e.pitches
     ]
     return np.array(rows, dtype=np.int64).reshape(-1, 5).T
 
