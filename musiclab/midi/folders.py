@@ -46,14 +46,12 @@ def midi_files(folder):
 
     Raises DatasetError when the folder is missing or holds none.
     """
-    folder = Path(folder)
+    folder, name = Path(folder), shown(folder)
     if not folder.is_dir():
-        raise DatasetError(
-            f"no existe la carpeta «{shown(folder)}»: créala y copia en ella ficheros .mid"
-        )
+        raise DatasetError(f"no existe la carpeta «{name}»: créala y copia en ella ficheros .mid")
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     if not found:
-        raise DatasetError(f"la carpeta «{shown(folder)}» no tiene ningún fichero .mid ni .midi")
+        raise DatasetError(f"la carpeta «{name}» no tiene ningún fichero .mid ni .midi")
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -65,7 +63,7 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
     DatasetError when not one file could be read.
     """
     folder = Path(folder)
-    songs, kept, dropped, remarks, counts = [], [], [], [], Counter()
+    songs, dropped, remarks, counts = [], [], [], Counter()
     for path in progress(midi_files(folder), "Leyendo MIDI", "fichero"):
         source = shown(path.relative_to(folder).as_posix())
         try:
@@ -74,10 +72,10 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
             dropped.append((source, str(error)))
             continue
         songs.append(replace(song, source=source))
-        kept.append(source)
         counts.update(n_notes=reading.n_notes, n_moved=reading.n_moved, n_merged=reading.n_merged)
         remarks += [(source, remark) for remark in reading.remarks()]
-    report = FolderReport(tuple(kept), tuple(dropped), tuple(remarks), **counts)
+    kept = tuple(song.source for song in songs)
+    report = FolderReport(kept, tuple(dropped), tuple(remarks), **counts)
     if not songs:
         raise DatasetError(f"ningún fichero de «{shown(folder)}» se pudo leer.\n{report}")
     return songs, report

@@ -21,7 +21,7 @@ import symusic
 from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
-from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, nearest, settled
+from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
 from musiclab.midi.writing import MODES
 from musiclab.notes import Song
 
@@ -31,6 +31,7 @@ MAX_MARKS = 200_000  # notes, tempos and signatures together
 MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
 SLOWEST_BPM, FASTEST_BPM = 4, 1000
 LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
+NEVER = 2**40  # ticks
 LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
 REASONS = {
     "EOF": "una pista se corta a mitad de un suceso",
@@ -78,10 +79,9 @@ def read_bytes(path):
     """Return the bytes of a file. Raises MidiError when it cannot be read."""
     try:
         return read_regular(path, MAX_BYTES)
-    except OSError as error:
-        raise MidiError(f"no se puede abrir ({error.strerror}); revisa sus permisos") from error
-    except ValueError as error:  # a name that the system does not take
-        raise MidiError(f"no se puede abrir ({error}); cámbiale el nombre") from error
+    except (OSError, ValueError) as error:  # the latter for a name that the system does not take
+        why = getattr(error, "strerror", None) or error
+        raise MidiError(f"no se puede abrir ({why}); revisa su nombre y sus permisos") from error
 
 
 def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
@@ -94,24 +94,20 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     or MAX_QUARTERS, or hold no note with a pitch.
     """
     if not 1 <= steps_per_quarter <= 960:
-        raise ParameterError(
-            f"la rejilla es de {steps_per_quarter} pasos por negra: usa de 1 a 960"
-        )
+        raise ParameterError(f"{steps_per_quarter} pasos por negra: usa de 1 a 960 para la rejilla")
     if len(data) > MAX_BYTES:
-        what = f"pasa de {MAX_BYTES / 1e6:.0f} MB, demasiado para un MIDI"
-        raise MidiError(f"{what}; quítalo de la carpeta")
+        raise unreadable(f"pasa de {MAX_BYTES / 1e6:.0f} MB")
     header, tracks, n_missing = mend(data)
     if n_missing:
         tracks[-1] = _whole_events(header, tracks[-1])
     tracks = [ended(track) for track in tracks]
     plain = _score(header, tracks)
-    score = _score(header, map(released, tracks))
+    score = _score(header, [released(track) for track in tracks])
     n_unended = score.note_num() - plain.note_num()
-    latest = _latest(plain, score) if n_unended else None
-    parts, kits = (
-        [track for track in score.tracks if len(track.notes) and track.is_drum == is_drum]
-        for is_drum in (False, True)
-    )
+    latest = _latest(plain, score) if n_unended else NEVER
+    sounding = [track for track in score.tracks if len(track.notes)]
+    parts = [track for track in sounding if not track.is_drum]
+    kits = [track for track in sounding if track.is_drum]
     if not parts:
         why = "solo tiene percusión" if kits else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
@@ -149,11 +145,10 @@ def _score(header, tracks):
 
 def _whole_events(header, track):
     """Return a track that was cut without the piece of an event at its end, if that is short."""
-    alone = header[:10] + b"\0\1" + header[12:]
     for n_bytes in range(LONGEST_EVENT):
+        whole = track[: len(track) - n_bytes]
         with suppress(MidiError):
-            whole = track[: len(track) - n_bytes]
-            _score(alone, [ended(whole)])
+            _score(header, [ended(whole)])
             return whole
     return track
 
@@ -164,7 +159,7 @@ def _latest(plain, score):
     return known.max() + LONGEST_RELEASE * score.ticks_per_quarter
 
 
-def _table(tracks, latest=None):
+def _table(tracks, latest=NEVER):
     """Return the notes of symusic's tracks as a table, each until its key is let go.
 
     symusic gives the first off to the first on of a key. Here it ends the note
@@ -178,8 +173,7 @@ def _table(tracks, latest=None):
         columns.append([on, off, notes["pitch"], notes["velocity"], np.full(len(on), part)])
     table = np.concatenate(columns, axis=1)
     on, off, key = table[ON], table[OFF], keys_of(table)
-    if latest is not None:
-        off = np.maximum(np.minimum(off, latest), on)
+    off = np.maximum(np.minimum(off, latest), on)
     span = off.max(initial=0) + 1  # keys lie so far apart on one line of all offs
     line = np.sort(key * span + off)
     k = np.searchsorted(line, key * span + on, side="right")
@@ -192,9 +186,9 @@ def _on_grid(table, per_quarter, steps_per_quarter):
     """Return a table in steps, and how many of its notes were moved far, and merged."""
     if table[OFF].max(initial=0) > MAX_QUARTERS * per_quarter or table[ON].min(initial=0) < 0:
         raise MidiError(f"dura más de {MAX_QUARTERS} negras; acórtalo o quítalo de la carpeta")
-    steps = table.copy()
-    for row in (ON, OFF):
-        steps[row] = nearest(table[row], per_quarter, steps_per_quarter)
+    steps, ticks = table.copy(), table[[ON, OFF]]
+    # To the nearest step, halves upwards.
+    steps[[ON, OFF]] = (2 * ticks * steps_per_quarter + per_quarter) // (2 * per_quarter)
     # How far, in parts of a quarter of which there are per_quarter * steps_per_quarter.
     moved = np.abs(table[ON] * steps_per_quarter - steps[ON] * per_quarter)
     n_moved = np.sum(moved * STEPS_PER_QUARTER > per_quarter * steps_per_quarter)
@@ -212,14 +206,10 @@ def _with_marks(song, score, data):
     keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
     if _may_be_shuffled(tempos) or _may_be_shuffled(bars):
         tempos, bars = _marks_in_order(data) or (tempos, bars)
-    tempos = [(tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0]
-    bars = [bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128]
-    keys = [(t, sharps, MODES[k]) for t, sharps, k in keys if abs(sharps) <= 7 and k in (0, 1)]
-
-    tempos, bars, keys = (
-        _last_said(marks, score.ticks_per_quarter, song.duration_ql)
-        for marks in (tempos, bars, keys)
-    )
+    last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, song.duration_ql)
+    tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
+    bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
+    keys = last_said((k[0], k[1], MODES[k[2]]) for k in keys if abs(k[1]) <= 7 and k[2] in (0, 1))
     # The first tempo holds from the start where it is said before anything sounds.
     begins = bool(tempos) and tempos[0][0] <= song.events[0].onset_ql
     tempo_bpm = tempos[0][1] if begins else 120.0

@@ -31,13 +31,12 @@ def song_to_midi(song, tail_ql=0.0):
     """
     score = symusic.Score(TICKS_PER_QUARTER)
     ticks = lambda ql: round(ql * TICKS_PER_QUARTER)
-    for onset_ql, tempo_bpm in [(0, song.tempo_bpm), *song.tempos]:
-        score.tempos.append(symusic.Tempo(ticks(onset_ql), tempo_bpm))
-    for onset_ql, *metre in song.bars:
-        score.time_signatures.append(symusic.TimeSignature(ticks(onset_ql), *metre))
-    for onset_ql, sharps, mode in song.keys:
-        key = symusic.KeySignature(ticks(onset_ql), sharps, MODES.index(mode))
-        score.key_signatures.append(key)
+    for ql, tempo_bpm in [(0, song.tempo_bpm), *song.tempos]:
+        score.tempos.append(symusic.Tempo(ticks(ql), tempo_bpm))
+    for ql, numerator, denominator in song.bars:
+        score.time_signatures.append(symusic.TimeSignature(ticks(ql), numerator, denominator))
+    for ql, sharps, mode in song.keys:
+        score.key_signatures.append(symusic.KeySignature(ticks(ql), sharps, MODES.index(mode)))
     notes, _ = settled(table_of(song.events, TICKS_PER_QUARTER))
     for part in range(song.n_parts):
         score.tracks.append(_track(notes[:, notes[PART] == part], song.program_of(part)))
