@@ -84,7 +84,7 @@ def _final_name(temporary):
 
 def slow_down_writing(pause):
     """Make musiclab's writing of files take a pause, which is told where, at each step."""
-    from musiclab import parsing
+    from musiclab import files
 
     replace = os.replace
 
@@ -93,7 +93,7 @@ def slow_down_writing(pause):
         replace(temporary, path)
         pause(f"recién cambiado {Path(path).name}")
 
-    parsing.open = lambda *args: _HalfAndHalf(builtins.open(*args), pause)  # noqa: SIM115
+    files.open = lambda *args: _HalfAndHalf(builtins.open(*args), pause)  # noqa: SIM115
     os.replace = slow_replace
 
 

@@ -86,6 +86,13 @@ def test_type_0_is_taken_apart_by_channels_and_its_drums_stand_apart():
     assert read.remarks() == ("percusión omitida: 8 golpes",) and read.n_notes == 16
 
 
+def test_a_drum_struck_by_two_tracks_at_once_is_one_stroke():
+    data = file_with(notes(60), notes(36, 38, channel=9), notes(36, 42, channel=9))
+    song, read = read_midi(data)
+    assert [e.pitches for e in song.drums] == [(36,), (38, 42)] and read.n_strokes == 4
+    assert read_midi(song_to_midi(song))[0] == song
+
+
 def test_bass_in_a_track_with_drums_stays():
     track = in_time(notes(40, 43), notes(36, 38, channel=9))
     song, _ = read_midi(file_with([(0, tempo(100))], track))

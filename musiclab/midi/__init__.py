@@ -4,16 +4,8 @@
 holds thirty-seconds, triplets and sextuplets exactly.
 """
 
-from musiclab.midi.folders import FolderReport, load_folder, midi_files
+from musiclab.midi.folders import load_folder, midi_files
 from musiclab.midi.reading import load_midi, read_midi
 from musiclab.midi.writing import save_midi, song_to_midi
 
-__all__ = [
-    "FolderReport",
-    "load_folder",
-    "load_midi",
-    "midi_files",
-    "read_midi",
-    "save_midi",
-    "song_to_midi",
-]
+__all__ = ["load_folder", "load_midi", "midi_files", "read_midi", "save_midi", "song_to_midi"]

@@ -1,5 +1,6 @@
 """Folders of MIDI files to songs: a bad file is named in the report and never stops the others."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,14 +46,12 @@ def midi_files(folder):
 
     Raises DatasetError when the folder is missing or holds none.
     """
-    folder = Path(folder)
+    folder, name = Path(folder), shown(folder)
     if not folder.is_dir():
-        raise DatasetError(
-            f"no existe la carpeta «{shown(folder)}»: créala y copia en ella ficheros .mid"
-        )
+        raise DatasetError(f"no existe la carpeta «{name}»: créala y copia en ella ficheros .mid")
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     if not found:
-        raise DatasetError(f"la carpeta «{shown(folder)}» no tiene ningún fichero .mid ni .midi")
+        raise DatasetError(f"la carpeta «{name}» no tiene ningún fichero .mid ni .midi")
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -64,7 +63,7 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
     DatasetError when not one file could be read.
     """
     folder = Path(folder)
-    songs, kept, dropped, remarks, readings = [], [], [], [], []
+    songs, dropped, remarks, counts = [], [], [], Counter()
     for path in progress(midi_files(folder), "Leyendo MIDI", "fichero"):
         source = shown(path.relative_to(folder).as_posix())
         try:
@@ -73,14 +72,10 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
             dropped.append((source, str(error)))
             continue
         songs.append(replace(song, source=source))
-        kept.append(source)
-        readings.append(reading)
+        counts.update(n_notes=reading.n_notes, n_moved=reading.n_moved, n_merged=reading.n_merged)
         remarks += [(source, remark) for remark in reading.remarks()]
-    totals = {
-        name: sum(getattr(reading, name) for reading in readings)
-        for name in ("n_notes", "n_moved", "n_merged")
-    }
-    report = FolderReport(tuple(kept), tuple(dropped), tuple(remarks), **totals)
+    kept = tuple(song.source for song in songs)
+    report = FolderReport(kept, tuple(dropped), tuple(remarks), **counts)
     if not songs:
         raise DatasetError(f"ningún fichero de «{shown(folder)}» se pudo leer.\n{report}")
     return songs, report

@@ -34,26 +34,24 @@ def mend(data):
             tracks.append(data[begin:position])
     if not tracks:
         raise unreadable(f"anuncia {n_tracks} pistas y no hay ninguna")
-    header = b"MThd\0\0\0\6" + data[start + 8 : start + 10] + len(tracks).to_bytes(2, "big")
-    return header + data[start + 12 : start + 14], tracks, n_missing
+    return b"MThd\0\0\0\6" + data[start + 8 : start + 14], tracks, n_missing
 
 
 def _check_header(data):
     """Return the number of tracks. Raises MidiError for what is no MIDI file of type 0 or 1."""
-    if not data:
-        raise unreadable("está vacío")
-    if data[:4] != b"MThd":
-        raise unreadable("no empieza por «MThd»")
-    if len(data) < 14 or int.from_bytes(data[4:8], "big") < 6:
-        raise unreadable("su cabecera está dañada")
     kind, n_tracks, division = (int.from_bytes(data[k : k + 2], "big") for k in (8, 10, 12))
-    if kind > 1:
-        raise unreadable(f"es de tipo {kind} y solo se leen los tipos 0 y 1")
-    if division & 0x8000:
-        raise unreadable("cuenta el tiempo en fotogramas, no en negras")
-    if not division or not n_tracks:
-        what = "pistas" if division else "tics por negra"
-        raise unreadable(f"su cabecera dice 0 {what}")
+    faults = {
+        "está vacío": not data,
+        "no empieza por «MThd»": data[:4] != b"MThd",
+        "su cabecera está dañada": len(data) < 14 or int.from_bytes(data[4:8], "big") < 6,
+        f"es de tipo {kind} y solo se leen los tipos 0 y 1": kind > 1,
+        "cuenta el tiempo en fotogramas, no en negras": division & 0x8000,
+        "su cabecera dice 0 tics por negra": not division,
+        "su cabecera dice 0 pistas": not n_tracks,
+    }
+    for what, is_so in faults.items():
+        if is_so:
+            raise unreadable(what)
     return n_tracks
 
 
@@ -68,21 +66,19 @@ def ended(track):
 
 
 def joined(header, tracks):
-    """Return a MIDI file of a header and the contents of its tracks."""
+    """Return a MIDI file of a header, in which their number is put right, and its tracks' contents."""
+    header = header[:10] + len(tracks).to_bytes(2, "big") + header[12:]
     return header + b"".join(b"MTrk" + len(t).to_bytes(4, "big") + t for t in tracks)
 
 
 def released(track):
     """Return a track that is `ended`, with every key of its channels let go at its end."""
-    channels = [channel for channel in range(N_CHANNELS) if 0x90 | channel in track]
-    if not channels:
-        return track
-    offs = b"\0".join(_OFFS[channel] for channel in channels)
-    return track[: -len(END_OF_TRACK)] + offs + b"\0" + END_OF_TRACK
+    offs = b"".join(offs for channel, offs in enumerate(_OFFS) if 0x90 | channel in track)
+    # What comes first now takes over the time of the end.
+    return track[: -len(END_OF_TRACK)] + (offs + b"\0" + END_OF_TRACK)[1:]
 
 
-# In running status: the status byte once, then a pitch and a velocity after each time of 0.
 _OFFS = [
-    bytes((0x80 | channel,)) + b"\0".join(bytes((pitch, 0)) for pitch in range(N_PITCHES))
+    b"".join(bytes((0, 0x80 | channel, pitch, 0)) for pitch in range(N_PITCHES))
     for channel in range(N_CHANNELS)
 ]

@@ -22,7 +22,7 @@ import symusic
 from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
-from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, nearest, settled
+from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
 from musiclab.midi.writing import MODES
 from musiclab.notes import Song
 
@@ -32,6 +32,7 @@ MAX_MARKS = 200_000  # notes, tempos and signatures together
 MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
 SLOWEST_BPM, FASTEST_BPM = 4, 1000
 LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
+NEVER = 2**40  # ticks
 LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
 REASONS = {
     "EOF": "una pista se corta a mitad de un suceso",
@@ -94,44 +95,37 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     or MAX_QUARTERS, or hold no note with a pitch.
     """
     if not 1 <= steps_per_quarter <= 960:
-        raise ParameterError(
-            f"la rejilla es de {steps_per_quarter} pasos por negra: usa de 1 a 960"
-        )
+        raise ParameterError(f"{steps_per_quarter} pasos por negra: usa de 1 a 960 para la rejilla")
     if len(data) > MAX_BYTES:
-        what = f"pasa de {MAX_BYTES / 1e6:.0f} MB, demasiado para un MIDI"
-        raise MidiError(f"{what}; quítalo de la carpeta")
+        raise unreadable(f"pasa de {MAX_BYTES / 1e6:.0f} MB")
     header, tracks, n_missing = mend(data)
     if n_missing:
         tracks[-1] = _whole_events(header, tracks[-1])
-    tracks = list(map(ended, tracks))
-    plain, score = (_score(header, found) for found in (tracks, map(released, tracks)))
+    tracks = [ended(track) for track in tracks]
+    plain = _score(header, tracks)
+    score = _score(header, [released(track) for track in tracks])
     n_unended = score.note_num() - plain.note_num()
-    latest = _latest(plain, score) if n_unended else None
-    parts, strokes = (
-        [track for track in score.tracks if len(track.notes) and track.is_drum == is_drum]
-        for is_drum in (False, True)
-    )
+    latest = _latest(plain, score) if n_unended else NEVER
+    sounding = [track for track in score.tracks if len(track.notes)]
+    parts = [track for track in sounding if not track.is_drum]
+    kits = [track for track in sounding if track.is_drum]
     if not parts:
-        why = "solo tiene percusión" if strokes else "no tiene ninguna nota"
+        why = "solo tiene percusión" if kits else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
-    grid = score.ticks_per_quarter, steps_per_quarter
-    notes, n_moved, n_merged = _on_grid(_table(parts, latest), *grid)
-    drums = ()
-    if strokes:
-        table, _, _ = _on_grid(_table(strokes, latest), *grid)
-        table[PART] = 0
-        drums = events_of(table, steps_per_quarter)
+    notes, strokes = _table(parts, latest), _table(kits, latest)
+    strokes[PART] = 0  # a drum is one key, whichever kit it stands in
+    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
+    notes, n_moved, n_merged = _on_grid(notes, score.ticks_per_quarter, steps_per_quarter)
+    strokes, _, _ = _on_grid(strokes, score.ticks_per_quarter, steps_per_quarter)
     programs = tuple(track.program for track in parts)
     song = Song(
         events_of(notes, steps_per_quarter),
         program=programs[0],
         programs=programs if len(programs) > 1 else (),
-        drums=drums,
+        drums=events_of(strokes, steps_per_quarter),
     )
-    n_notes, n_strokes = (sum(len(t.notes) for t in tracks) for tracks in (parts, strokes))
     reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
-    marks = _marks(score, joined(header, tracks), notes[OFF].max() / steps_per_quarter)
-    return _with_marks(song, *marks), reading
+    return _with_marks(song, score, joined(header, tracks)), reading
 
 
 # Bytes to a table of ticks
@@ -142,10 +136,8 @@ def _score(header, tracks):
     try:
         score = symusic.Score.from_midi(joined(header, tracks), sanitize_data=True)
     except Exception as error:  # a RuntimeError, or whatever else its C++ throws
-        why = next(
-            (reason for word, reason in REASONS.items() if word in str(error)), "está dañado"
-        )
-        raise unreadable(why) from error
+        known = [reason for word, reason in REASONS.items() if word in str(error)]
+        raise unreadable(known[0] if known else "está dañado") from error
     n_marks = len(score.tempos) + len(score.time_signatures) + len(score.key_signatures)
     if score.note_num() + n_marks > MAX_MARKS:
         raise MidiError(f"tiene más de {MAX_MARKS} notas y marcas; quítalo de la carpeta")
@@ -154,11 +146,10 @@ def _score(header, tracks):
 
 def _whole_events(header, track):
     """Return a track that was cut without the piece of an event at its end, if that is short."""
-    alone = header[:10] + b"\0\1" + header[12:]
     for n_bytes in range(LONGEST_EVENT):
+        whole = track[: len(track) - n_bytes]
         with suppress(MidiError):
-            whole = track[: len(track) - n_bytes]
-            _score(alone, [ended(whole)])
+            _score(header, [ended(whole)])
             return whole
     return track
 
@@ -169,7 +160,7 @@ def _latest(plain, score):
     return known.max() + LONGEST_RELEASE * score.ticks_per_quarter
 
 
-def _table(tracks, latest=None):
+def _table(tracks, latest=NEVER):
     """Return the notes of symusic's tracks as a table, each until its key is let go.
 
     symusic gives the first off to the first on of a key. Here it ends the note
@@ -177,14 +168,13 @@ def _table(tracks, latest=None):
     """
     columns = [np.empty((5, 0), dtype=np.int64)]
     for part, track in enumerate(tracks):
-        notes = {name: values.astype(np.int64) for name, values in track.notes.numpy().items()}
-        on, off = notes["time"], notes["time"] + notes["duration"]
-        rest = notes["pitch"], notes["velocity"], np.full(len(on), part)
-        columns.append(np.stack([on, off, *rest]))
+        notes = track.notes.numpy()
+        on = notes["time"].astype(np.int64)
+        off = on + notes["duration"]
+        columns.append([on, off, notes["pitch"], notes["velocity"], np.full(len(on), part)])
     table = np.concatenate(columns, axis=1)
     on, off, key = table[ON], table[OFF], keys_of(table)
-    if latest is not None:
-        off = np.maximum(np.minimum(off, latest), on)
+    off = np.maximum(np.minimum(off, latest), on)
     span = off.max(initial=0) + 1  # keys lie so far apart on one line of all offs
     line = np.sort(key * span + off)
     k = np.searchsorted(line, key * span + on, side="right")
@@ -197,9 +187,9 @@ def _on_grid(table, per_quarter, steps_per_quarter):
     """Return a table in steps, and how many of its notes were moved far, and merged."""
     if table[OFF].max(initial=0) > MAX_QUARTERS * per_quarter or table[ON].min(initial=0) < 0:
         raise MidiError(f"dura más de {MAX_QUARTERS} negras; acórtalo o quítalo de la carpeta")
-    steps = table.copy()
-    for row in (ON, OFF):
-        steps[row] = nearest(table[row], per_quarter, steps_per_quarter)
+    steps, ticks = table.copy(), table[[ON, OFF]]
+    # To the nearest step, halves upwards.
+    steps[[ON, OFF]] = (2 * ticks * steps_per_quarter + per_quarter) // (2 * per_quarter)
     # How far, in parts of a quarter of which there are per_quarter * steps_per_quarter.
     moved = np.abs(table[ON] * steps_per_quarter - steps[ON] * per_quarter)
     n_moved = np.sum(moved * STEPS_PER_QUARTER > per_quarter * steps_per_quarter)
@@ -210,9 +200,17 @@ def _on_grid(table, per_quarter, steps_per_quarter):
 # Tempos and signatures
 
 
-def _with_marks(song, tempos, bars, keys):
-    """Return the song with its tempos, bars and keys."""
-    tempos = [(onset_ql, _tempo_bpm(micros)) for onset_ql, micros in tempos]
+def _with_marks(song, score, data):
+    """Return the song with what the file says of tempos, bars and keys while it sounds."""
+    tempos = [(mark.time, mark.mspq) for mark in score.tempos]
+    bars = [(mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures]
+    keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
+    if _may_be_shuffled(tempos) or _may_be_shuffled(bars):
+        tempos, bars = _marks_in_order(data) or (tempos, bars)
+    last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, song.duration_ql)
+    tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
+    bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
+    keys = last_said((k[0], k[1], MODES[k[2]]) for k in keys if abs(k[1]) <= 7 and k[2] in (0, 1))
     # The first tempo holds from the start where it is said before anything sounds.
     begins = bool(tempos) and tempos[0][0] <= song.events[0].onset_ql
     tempo_bpm = tempos[0][1] if begins else 120.0
@@ -221,70 +219,40 @@ def _with_marks(song, tempos, bars, keys):
         tempo_bpm=tempo_bpm,
         tempos=_changes(tempos[begins:], before=(tempo_bpm,)),
         bars=_changes(bars, before=(4, 4)),
-        keys=_changes([(onset_ql, sharps, MODES[mode]) for onset_ql, sharps, mode in keys]),
+        keys=_changes(keys),
     )
 
 
-def _marks(score, data, end_ql):
-    """Return lists of (onset_ql, what is said there last): tempos, time signatures, keys.
-
-    As far as end_ql, without nonsense; a tempo is in microseconds a quarter, a key
-    is (sharps, 1 for minor).
-    """
-    kinds = score.tempos, score.time_signatures, score.key_signatures
-    columns = [[values.tolist() for values in kind.numpy().values()] for kind in kinds]
-    marks = [list(zip(*found, strict=True)) for found in columns]
-    # Where many marks share ticks, symusic's order of them is not the file's; mido, slow, has it.
-    if any(len(found) > 20 and len({mark[0] for mark in found}) < len(found) for found in marks):
-        marks = *(_marks_in_order(data) or marks[:2]), marks[2]
-    sound = _is_tempo, _is_metre, _is_key
-    said = [
-        {tick / score.ticks_per_quarter: rest for tick, *rest in found if makes_sense(*rest)}
-        for found, makes_sense in zip(marks, sound, strict=True)
-    ]
-    return [[(ql, *found[ql]) for ql in sorted(found) if ql < end_ql] for found in said]
-
-
-def _is_tempo(micros):
-    return micros > 0
-
-
-def _is_metre(numerator, denominator):
-    return numerator > 0 and 0 < denominator <= 128
-
-
-def _is_key(sharps, mode):
-    return abs(sharps) <= 7 and mode in (0, 1)
+def _may_be_shuffled(marks):
+    """Return whether symusic's order may not be the file's: many marks, some at one tick."""
+    return len(marks) > 20 and len({tick for tick, *_ in marks}) < len(marks)
 
 
 def _marks_in_order(data):
-    """Return the tempos and time signatures as mido reads them, or None where it cannot."""
-    tempos, bars, tracks = [], [], None
+    """Return the tempos and time signatures as mido, slow, reads them; None where it cannot."""
+    tempos, bars, tick = [], [], 0
     with suppress(Exception):  # it raises a dozen kinds on damaged bytes
-        tracks = mido.MidiFile(file=io.BytesIO(data), clip=True).tracks
-    if tracks is None:
-        return None
-    for track in tracks:
-        tick = 0
-        for message in track:
+        for message in mido.MidiFile(file=io.BytesIO(data), clip=True).merged_track:
             tick += message.time
             if message.type == "set_tempo":
                 tempos.append((tick, message.tempo))
             elif message.type == "time_signature":
                 bars.append((tick, message.numerator, message.denominator))
-    return [sorted(found, key=lambda mark: mark[0]) for found in (tempos, bars)]
-
-
-def _changes(marks, before=None):
-    """Return the marks that say something else than the one before them, as a tuple."""
-    found = []
-    for onset_ql, *said in marks:
-        if tuple(said) != before:
-            found.append((onset_ql, *said))
-        before = tuple(said)
-    return tuple(found)
+        return tempos, bars
 
 
 def _tempo_bpm(micros):
     """Return quarters a minute from microseconds a quarter, within what can be played."""
     return float(min(max(round(60_000_000 / micros, 2), SLOWEST_BPM), FASTEST_BPM))
+
+
+def _last_said(marks, per_quarter, end_ql):
+    """Return (onset_ql, what is said there last) in order, as far as end_ql."""
+    said = {tick / per_quarter: what for tick, *what in marks}
+    return [(onset_ql, *said[onset_ql]) for onset_ql in sorted(said) if onset_ql < end_ql]
+
+
+def _changes(marks, before=None):
+    """Return the marks that say something else than the one before them, as a tuple."""
+    said = [before, *(mark[1:] for mark in marks)]
+    return tuple(mark for mark, last in zip(marks, said, strict=False) if mark[1:] != last)

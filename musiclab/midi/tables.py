@@ -20,11 +20,6 @@ def keys_of(table):
     return 128 * table[PART] + table[PITCH]
 
 
-def nearest(ticks, per_quarter, steps_per_quarter):
-    """Return the nearest steps of a grid, halves upwards."""
-    return (2 * ticks * steps_per_quarter + per_quarter) // (2 * per_quarter)
-
-
 def settled(table):
     """Return a table in the order of keys and times, and how many notes fell on another.
 
@@ -34,10 +29,9 @@ def settled(table):
     """
     table = table[:, np.lexsort((table[OFF], table[ON], keys_of(table)))]
     table[OFF] = np.maximum(table[OFF], table[ON] + 1)
-    same_key = np.diff(keys_of(table)) == 0
-    doubled = same_key & (np.diff(table[ON]) == 0)
+    doubled = (np.diff(keys_of(table)) == 0) & (np.diff(table[ON]) == 0)
     first = np.flatnonzero(np.append(True, ~doubled))[: table.shape[1]]
-    loudest = np.maximum.reduceat(table[VELOCITY], first) if len(first) else table[VELOCITY]
+    loudest = np.maximum.reduceat(table[VELOCITY], first)
     table = table[:, np.append(~doubled, True)[: table.shape[1]]]  # the last of them is the longest
     table[VELOCITY] = loudest
     again = np.flatnonzero(np.diff(keys_of(table)) == 0)
@@ -48,15 +42,9 @@ def settled(table):
 def table_of(events, per_quarter):
     """Return the table of NoteEvents, in so many ticks a quarter."""
     rows = [
-        (
-            round(event.onset_ql * per_quarter),
-            round(event.end_ql * per_quarter),
-            pitch,
-            event.velocity,
-            event.part,
-        )
-        for event in events
-        for pitch in event.pitches
+        (round(e.onset_ql * per_quarter), round(e.end_ql * per_quarter), pitch, e.velocity, e.part)
+        for e in events
+        for pitch in e.pitches
     ]
     return np.array(rows, dtype=np.int64).reshape(-1, 5).T
 
@@ -73,11 +61,7 @@ def events_of(table, per_quarter):
     if len(first) < len(chords):
         bounds = pairwise([*first.tolist(), len(chords)])
         chords = [sum(chords[start:stop], ()) for start, stop in bounds]
-    loudest = np.maximum.reduceat(table[VELOCITY], first) if len(first) else first
-    return make_events(
-        (table[ON, first] / per_quarter).tolist(),
-        ((table[OFF] - table[ON])[first] / per_quarter).tolist(),
-        chords,
-        loudest.tolist(),
-        table[PART, first].tolist(),
-    )
+    loudest = np.maximum.reduceat(table[VELOCITY], first)
+    on, off, part = table[[ON, OFF, PART]][:, first]
+    times = (on / per_quarter).tolist(), ((off - on) / per_quarter).tolist()
+    return make_events(*times, chords, loudest.tolist(), part.tolist())

@@ -31,17 +31,12 @@ def song_to_midi(song, tail_ql=0.0):
     """
     score = symusic.Score(TICKS_PER_QUARTER)
     ticks = lambda ql: round(ql * TICKS_PER_QUARTER)
-    score.tempos.extend(
-        symusic.Tempo(ticks(onset_ql), tempo_bpm)
-        for onset_ql, tempo_bpm in [(0, song.tempo_bpm), *song.tempos]
-    )
-    score.time_signatures.extend(
-        symusic.TimeSignature(ticks(onset_ql), *metre) for onset_ql, *metre in song.bars
-    )
-    score.key_signatures.extend(
-        symusic.KeySignature(ticks(onset_ql), sharps, MODES.index(mode))
-        for onset_ql, sharps, mode in song.keys
-    )
+    for ql, tempo_bpm in [(0, song.tempo_bpm), *song.tempos]:
+        score.tempos.append(symusic.Tempo(ticks(ql), tempo_bpm))
+    for ql, numerator, denominator in song.bars:
+        score.time_signatures.append(symusic.TimeSignature(ticks(ql), numerator, denominator))
+    for ql, sharps, mode in song.keys:
+        score.key_signatures.append(symusic.KeySignature(ticks(ql), sharps, MODES.index(mode)))
     notes, _ = settled(table_of(song.events, TICKS_PER_QUARTER))
     for part in range(song.n_parts):
         score.tracks.append(_track(notes[:, notes[PART] == part], song.program_of(part)))
@@ -57,11 +52,9 @@ def song_to_midi(song, tail_ql=0.0):
 def _track(table, program, is_drum=False):
     """Return symusic's track of a table of notes."""
     track = symusic.Track("", program, is_drum)
-    columns = table[ON], (table[OFF] - table[ON]), table[PITCH], table[VELOCITY]
-    kinds = np.int32, np.int32, np.int8, np.int8
-    track.notes = symusic.Note.from_numpy(
-        *(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)), "tick"
-    )
+    times = np.stack([table[ON], table[OFF] - table[ON]]).astype(np.int32)
+    values = table[[PITCH, VELOCITY]].astype(np.int8)
+    track.notes = symusic.Note.from_numpy(*times, *values, "tick")
     return track
 
 
