@@ -77,8 +77,10 @@ def load_dataset(name, root=ROOT):
     """
     folder = Path(root) / name
     if name in SETS:
-        build_dataset(name, root)
-    elif not name or not folder.is_dir():
+        # The manifest's files alone: an older build may have left others.
+        names = sorted(row["file"] for row in dataset_rows(name))
+        return load_folder(build_dataset(name, root), names=names)
+    if not name or not folder.is_dir():
         known = sorted({*SETS, *(p.name for p in Path(root).glob("*/"))})
         raise DatasetError(
             f"no existe el conjunto «{name}»: los que hay son {', '.join(known)}; "

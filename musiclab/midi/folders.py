@@ -55,16 +55,17 @@ def midi_files(folder):
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER):
-    """Read every MIDI file of a folder.
+def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER, names=None):
+    """Read every MIDI file of a folder, or those of some names within it.
 
     Returns (songs, FolderReport); a song's source is its path within the
     folder. For steps_per_quarter see `reading.read_midi`. Raises
     DatasetError when not one file could be read.
     """
     folder = Path(folder)
+    paths = midi_files(folder) if names is None else [folder / name for name in names]
     songs, dropped, remarks, counts = [], [], [], Counter()
-    for path in progress(midi_files(folder), "Leyendo MIDI", "fichero"):
+    for path in progress(paths, "Leyendo MIDI", "fichero"):
         source = shown(path.relative_to(folder).as_posix())
         try:
             song, reading = read_midi(read_bytes(path), steps_per_quarter)
