@@ -17,6 +17,7 @@ from musiclab.errors import OutputError
 REASONS = {
     errno.ENOENT: "no existe",
     errno.EISDIR: "es una carpeta",
+    errno.EEXIST: "una parte de la ruta no es una carpeta",
     errno.ENOTDIR: "una parte de la ruta no es una carpeta",
     errno.EACCES: "no hay permiso",
     errno.EPERM: "no hay permiso",

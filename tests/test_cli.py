@@ -1,12 +1,17 @@
+import os
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
 
-from musiclab import cli, datasets, running
-from musiclab.midi import song_to_midi
+from musiclab import cli, datasets, playback, running
+from musiclab.midi import save_midi, song_to_midi
+from musiclab.notes import NoteEvent
 
 FINISH = """from musiclab.running import save_metrics
 save_metrics(OUTPUT_DIR, {"EPOCHS": EPOCHS}, {}, {})"""
@@ -124,6 +129,49 @@ def test_instrument_and_tempo_are_heard(musiclab, midi_file):
         assert musiclab("play", str(midi_file), "--mp3", "a.mp3", *options)[0] == 0
         lengths.append(soundfile.info("a.mp3").duration)
     assert lengths[1] > lengths[0] + 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+@pytest.mark.parametrize("command, suffix", [("play", "mp3"), ("score", "pdf"), ("roll", "png")])
+def test_name_that_is_no_text_is_shown_with_a_mark(musiclab, midi_file, command, suffix):
+    odd = os.fsencode(midi_file.parent) + b"/caf\xe9.mid"
+    os.rename(os.fsencode(midi_file), odd)
+    code, output = musiclab(command, os.fsdecode(odd))
+    assert (code, output) == (0, f"runs/caf\ufffd.{suffix}\n")
+    assert Path(f"runs/caf\ufffd.{suffix}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "command, option", [("play", "--mp3"), ("score", "--pdf"), ("roll", "--png")]
+)
+def test_place_that_takes_no_file_is_one_true_sentence(musiclab, midi_file, command, option):
+    for place, answer in (
+        (".", "«.» es una carpeta: di también un nombre de fichero"),
+        ("mi canción.mid/x", "«mi canción.mid/x» (una parte de la ruta no es una carpeta)"),
+    ):
+        code, output = musiclab(command, str(midi_file), option, place)
+        assert code == 1 and answer in output and output.count("\n") == 1
+
+
+def test_missing_file_is_said_to_be_missing(musiclab, midi_file):
+    for command in ("play", "score", "roll"):
+        code, output = musiclab(command, "nada.mid")
+        assert code == 1 and "no se puede abrir «nada.mid» (no existe)" in output
+
+
+def test_drums_tempos_and_late_ends_sound_as_the_map_says(musiclab, song, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drums = tuple(NoteEvent(k / 2, 0.25, (38,)) for k in range(24))
+    played = replace(song, tempos=((2.0, 30.0),), drums=drums)
+    save_midi(played, "ritmo.mid")
+    assert musiclab("play", "ritmo.mid")[0] == 0
+    seconds = soundfile.info("runs/ritmo.mp3").duration
+    # Two quarters at 90, then ten of 30, and the tail.
+    expected = played.duration_s
+    assert expected == pytest.approx(2 * 60 / 90 + (11.75 - 2) * 60 / 30)
+    assert expected < seconds < expected + 7
+    alone = replace(played, drums=())
+    assert not np.array_equal(playback.render(played)[:48_000], playback.render(alone)[:48_000])
 
 
 @pytest.mark.parametrize("command", ["play", "score", "roll"])
