@@ -25,6 +25,7 @@ from musiclab.grid import (
     DEFAULT_VELOCITY,
     LOWEST_PITCH,
     N_VOICES,
+    SIXTEENTHS,
     GridNote,
     events_of_notes,
     grid_to_song,
@@ -303,6 +304,45 @@ def decode_song(tokens, encoding, step_ql=0.5, **sound):
     sound: the Song's other fields, such as program and tempo_bpm
     """
     return Song(get_encoding(encoding).decode(tokens, step_ql), **sound)
+
+
+def prompt_end_ql(tokens, encoding_name, step_ql=0.5):
+    """Return the onset of the first symbol that follows a prompt, in quarter lengths.
+
+    tokens: those of the prompt, a song's beginning cut anywhere before its END
+    step_ql: as in `decode_song`
+
+    It is the sum of the prompt's waits: of a prompt that is cut inside a
+    chord, or inside a sixteenth of the grid, the onset of that chord or
+    sixteenth. See `whole_chords`.
+    """
+    if not get_encoding(encoding_name).timed:
+        return len(tokens) * step_ql
+    body = _body(tokens)
+    if encoding_name == "grid":
+        return len(body) // N_VOICES / SIXTEENTHS
+    return sum(_wait(token) for token in body) / TICKS
+
+
+def whole_chords(tokens, encoding_name):
+    """Return the longest beginning of a prompt that ends where a chord or sixteenth does.
+
+    Then every note that was given begins before `prompt_end_ql`, and every
+    note that follows begins there or later.
+    """
+    tokens, n_cut = list(tokens), 0
+    if encoding_name == "grid":
+        n_cut = len(_body(tokens)) % N_VOICES
+    elif get_encoding(encoding_name).timed:
+        waits = [_wait(token) for token in _body(tokens)]
+        while n_cut < len(waits) and not waits[-1 - n_cut]:
+            n_cut += 1
+    return tokens[: len(tokens) - n_cut]
+
+
+def _wait(token):
+    """Return the ticks from an event's token to the next; none after the unknown one."""
+    return 0 if token == UNKNOWN else _read_event(token)[2]
 
 
 # Tokens and ids

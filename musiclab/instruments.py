@@ -2,7 +2,7 @@
 
 Conventions: a program is a number 0-127, as in the MIDI message; printed
 lists of General MIDI count from 1. Names are found whatever their case and
-accents, in either language, and by the short names that the course uses.
+accents, in either language, and by what else people call them.
 
 Source: General MIDI System Level 1 (MIDI Manufacturers Association, 1991).
 """
@@ -72,11 +72,72 @@ NAMES = tuple(
     tuple(name.strip() for name in pair.split("|"))
     for pair in _FAMILIES.strip().replace("\n", ";").split(";")
 )
-SHORT_NAMES = {
-    "piano": 0, "clave": 6, "clavicémbalo": 6, "órgano": 19, "organ": 19, "guitarra": 24,
-    "guitar": 24, "bajo": 32, "bass": 32, "chelo": 42, "harp": 46, "cuerdas": 48, "strings": 48,
-    "coro": 52, "choir": 52, "saxofón": 65, "sax": 65,
-}  # fmt: skip
+# What people call them, and instruments that General MIDI lacks, by the sound that comes
+# closest. «clave» is the harpsichord in Spain and a stroke of percussion in America; texts
+# say clavecín.
+OTHER_NAMES = {
+    0: "piano, piano acústico, pianola",
+    2: "piano eléctrico de cola",
+    3: "piano de pared, piano vertical",
+    4: "piano eléctrico, teclado, teclados, keyboard",
+    6: "clave, clavicémbalo, clavicordio, cémbalo, espineta",
+    9: "carillón, lira",
+    10: "cajita de música",
+    11: "metalófono",
+    13: "xilofón",
+    14: "campanas",
+    16: "órgano eléctrico",
+    19: "órgano, órgano de tubos, organ",
+    20: "melódica",
+    21: "acordeón de piano, concertina",
+    # Nylon or gut, plucked.
+    24: "guitarra, guitarra clásica, guitarra flamenca, guitar, ukelele, ukulele, charango, "
+    "cuatro, requinto, vihuela, laúd",
+    # Steel, plucked: Roland's GS keeps its mandolin among the variations of this program.
+    25: "bandurria, mandolina, guitarra de doce cuerdas, tres",
+    27: "guitarra eléctrica, electric guitar",
+    30: "guitarra eléctrica con distorsión, guitarra de rock",
+    32: "bajo, bass",
+    33: "bajo eléctrico",
+    42: "violoncelo, violoncello, chelo",
+    46: "harp",
+    48: "cuerdas, cuerda, sección de cuerda, strings, orquesta, violines",
+    52: "coro, choir, voces",
+    53: "voz, canto",
+    56: "corneta, fliscorno",
+    60: "corno, corno francés",
+    61: "metales, viento metal, brass",
+    64: "saxo soprano",
+    65: "saxofón, saxo, sax, saxo alto",
+    66: "saxo tenor",
+    67: "saxo barítono",
+    69: "cor anglais",
+    72: "píccolo, pífano",
+    73: "flauta travesera, flauta traversa, flauta transversa",
+    74: "flauta de pico, txistu",
+    75: "zampoña, siku, rondador, antara, capador",
+    77: "quena, kena",  # both are blown over a notch at the end of an open tube
+    81: "sintetizador, sinte, synthesizer, synth",
+    107: "cítara",
+    109: "gaita gallega, gaita escocesa, bagpipe",
+    111: "dulzaina, chirimía",  # a shawm too
+    114: "steel drum, steelpan",
+}
+PERCUSSION = (
+    "batería", "percusión", "drums", "drum kit", "cajón", "cajón flamenco", "cajón peruano",
+    "tambor", "tamboril", "bombo", "caja", "redoblante", "platillos", "platos", "bongó", "bongós",
+    "conga", "congas", "tumbadora", "maracas", "güiro", "claves", "castañuelas", "pandereta",
+    "pandero", "triángulo", "cencerro", "djembé", "darbuka",
+)  # fmt: skip
+COMMON = (
+    "piano", "piano eléctrico", "clavecín", "órgano", "acordeón", "bandoneón", "celesta",
+    "caja de música", "vibráfono", "marimba", "xilófono", "guitarra", "guitarra eléctrica",
+    "bandurria", "charango", "arpa", "violín", "viola", "violonchelo", "contrabajo", "cuerdas",
+    "coro", "voz", "flauta", "flauta dulce", "flautín", "quena", "zampoña", "ocarina", "gaita",
+    "oboe", "clarinete", "fagot", "saxofón", "trompeta", "trombón", "trompa", "tuba", "metales",
+    "sintetizador", "banjo", "sitar", "koto", "kalimba",
+)  # fmt: skip
+MOST_NAMED = 5
 
 
 def instrument_program(name):
@@ -88,14 +149,25 @@ def instrument_program(name):
     key, number = _plain(name), str(name).strip()
     if number.isdecimal() and int(number) < len(NAMES):
         return int(number)
-    if key not in _PROGRAMS:
-        close = dict.fromkeys(_PROGRAMS[k] for k in get_close_matches(key, _PROGRAMS, 3, 0.5))
-        some = [NAMES[k][0] for k in close] or ["piano", "clave", "órgano", "violín", "flauta"]
+    if key in _PROGRAMS:
+        return _PROGRAMS[key]
+    if key in _PERCUSSION:
         raise ParameterError(
-            f"no hay instrumento «{name}»: prueba con {', '.join(some)}, con otro nombre de "
-            "General MIDI en español o en inglés, o con su número, de 0 a 127"
+            f"«{name}» es percusión, que no toca alturas, y una canción las necesita: "
+            "prueba con marimba, xilófono o timbales"
         )
-    return _PROGRAMS[key]
+    raise ParameterError(
+        f"no hay instrumento «{name!s:.40}»: prueba con {', '.join(_near(key))}, con otro nombre "
+        "de General MIDI en español o en inglés, o con su número, de 0 a 127"
+    )
+
+
+def _near(key):
+    """Return Spanish names that hold what was typed, then those that are spelt much like it."""
+    holders = [program for name, program in _PROGRAMS.items() if len(key) > 2 and key in name]
+    alike = [_PROGRAMS[name] for name in get_close_matches(key, _PROGRAMS, MOST_NAMED, 0.5)]
+    near = [NAMES[program][0] for program in dict.fromkeys(holders + alike)]
+    return near[:MOST_NAMED] or ["piano", "clavecín", "órgano", "violín", "flauta"]
 
 
 def instrument_name(program):
@@ -109,4 +181,7 @@ def _plain(name):
 
 
 _PROGRAMS = {_plain(name): k for k, pair in enumerate(NAMES) for name in pair}
-_PROGRAMS |= {_plain(name): program for name, program in SHORT_NAMES.items()}
+_PROGRAMS |= {
+    _plain(name): program for program, names in OTHER_NAMES.items() for name in names.split(",")
+}
+_PERCUSSION = {_plain(name) for name in PERCUSSION}

@@ -2,14 +2,17 @@
 
 Conventions: octave 4 begins at middle C (C4, Do4 is 60) and is meant where
 no octave stands; durations in quarter lengths, 1 where none stands. A minus
-is a flat, as in music21: B-3 is B flat 3, never octave -3.
+is a flat, as in music21: B-3 is B flat 3, never octave -3. A comma right
+between two digits of a duration is a decimal one, as Spanish is written:
+C4:1,5 lasts 1.5. Any other separates notes, so C4:1,D4:2 are two and
+«C4:1, 5» is none.
 """
 
 import re
 from fractions import Fraction
 from string import ascii_lowercase, ascii_uppercase
 
-from musiclab.encoding import END, get_encoding
+from musiclab.encoding import END, get_encoding, pitch_name
 from musiclab.errors import ParameterError
 from musiclab.grid import LOWEST_PITCH
 from musiclab.notes import NoteEvent, Song
@@ -18,6 +21,7 @@ CLASSES = {"do": 0, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
 CLASSES |= dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
 ALTERATIONS = {"#": 1, "♯": 1, "sostenido": 1, "-": -1, "b": -1, "♭": -1, "bemol": -1}
 LONGEST_QL = 64
+SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
 
 _PITCH = (
     f"({'|'.join(CLASSES)})"
@@ -27,7 +31,7 @@ _PITCH = (
 _UNNAMED = re.sub(r"\((?!\?)", "(?:", _PITCH)
 _ITEM = re.compile(
     rf"(?:silencio|rest|r|({_UNNAMED}(?:\s*\+\s*{_UNNAMED})*))"
-    r"(?:\s*:\s*([0-9]{1,4}(?:\.[0-9]{1,4}|/[1-9][0-9]?)?))?"
+    r"(?:\s*:\s*([0-9]{1,4}(?:[.,][0-9]{1,4}|/[1-9][0-9]?)?))?"
     r"(?:[\s,]+|$)"
 )
 _PLAIN = str.maketrans(ascii_uppercase + "íÍ", ascii_lowercase + "ii")  # one letter for one
@@ -50,6 +54,7 @@ def parse_motif(text):
     bemol or becuadro, and an octave; + joins the notes of a chord, a colon
     stands before a duration; r, rest or silencio is a rest (one at the end
     is lost, as a song ends with its last note). Spaces or commas separate.
+    A duration is 2, 1/2, 1.5 or 1,5.
 
     Raises ParameterError when something cannot be read or there is no note.
     """
@@ -72,6 +77,16 @@ def parse_motif(text):
     return Song(tuple(events), source="motivo")
 
 
+def note_text(event, spanish=True):
+    """Return a NoteEvent as `parse_motif` reads it, such as «Sib3+Do4:1/2».
+
+    spanish: whether to write Sib3, or B-3. The duration is rounded to 1/96.
+    """
+    names = (f"{SPANISH[p % 12]}{p // 12 - 1}" if spanish else pitch_name(p) for p in event.pitches)
+    duration_ql = Fraction(event.duration_ql).limit_denominator(96)
+    return "+".join(names) + (f":{duration_ql}" if duration_ql != 1 else "")
+
+
 def _unreadable(rest):
     what = re.split(r"[\s,]", rest)[0][:30]
     return ParameterError(
@@ -81,7 +96,7 @@ def _unreadable(rest):
 
 
 def _duration(text):
-    duration_ql = Fraction(text)
+    duration_ql = Fraction(text.replace(",", "."))
     if not 0 < duration_ql <= LONGEST_QL:
         raise ParameterError(
             f"la duración «{text}» debe ser mayor que 0 y no pasar de {LONGEST_QL} negras: "

@@ -10,6 +10,7 @@ import ast
 import base64
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,35 +68,52 @@ def check_parameters(**parameters):
     return parameters
 
 
-def collect_parameters(namespace):
+def collect_parameters(namespace, *others):
     """Return the parameters among a notebook's `globals()`: the names in capitals.
+
+    others: parameters whose names are in small letters, which nothing else
+        tells from the notebook's variables
 
     Raises ParameterError for one that is out of range.
     """
-    return check_parameters(**{k: v for k, v in namespace.items() if k.isupper() and k[0] != "_"})
+    capitals = [name for name in namespace if name.isupper() and name[0] != "_"]
+    return check_parameters(**{name: namespace[name] for name in (*capitals, *others)})
 
 
 def read_parameters(notebook):
-    """Return {name: default} of a notebook's cell tagged `parameters`."""
+    """Return {name: default} of a notebook's cell tagged `parameters`.
+
+    A parameter is what the cell gives a value, with a type or without, in
+    capitals or not, as for papermill.
+    """
     for cell in _read_notebook(notebook).cells:
         if "parameters" in cell.metadata.get("tags", ()):
             try:
-                return {
-                    node.target.id: ast.literal_eval(node.value)
-                    for node in ast.parse(cell.source).body
-                    if isinstance(node, ast.AnnAssign)
-                }
+                return dict(_assignments(cell.source))
             except (SyntaxError, ValueError, TypeError, AttributeError, *EXHAUSTED) as error:
                 raise ParameterError(
                     f"la celda «parameters» de «{notebook}» debe tener líneas de la forma "
-                    "NOMBRE: tipo = valor, con valores y no cálculos"
+                    "NOMBRE = valor o NOMBRE: tipo = valor, con valores y no cálculos"
                 ) from error
     raise ParameterError(f"«{notebook}» no tiene ninguna celda con la etiqueta «parameters»")
+
+
+def _assignments(source):
+    """Yield the (name, value) of each assignment of a literal to a name.
+
+    Raises AttributeError or ValueError for an assignment of another form.
+    """
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                yield target.id, ast.literal_eval(node.value)
 
 
 def read_preset(name):
     """Return {name: value} of a file in notebooks/parametros/, or of a path.
 
+    Its values are YAML's, with numbers as `merge_parameters` reads them.
     Raises ParameterError when there is no such file, or no mapping from names
     to plain values in it.
     """
@@ -107,21 +126,38 @@ def read_preset(name):
         raise ParameterError(
             f"no se puede leer «{path}»: elige uno de {known}, o la ruta de un fichero .yaml"
         ) from error
-    if not isinstance(values, dict) or not all(
-        isinstance(name, str) and isinstance(value, str | int | float)
-        for name, value in values.items()
-    ):
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise ParameterError(f"«{path}» no contiene solo líneas de la forma NOMBRE: valor")
     return values
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without references, by which a short text can say a list of 10^9 items."""
+    """YAML of texts, numbers, lists and mappings, with numbers as a person reads them.
+
+    YAML 1.1 takes 010 for eight, 1:30 for ninety, 1e0 for a text, a date for
+    an object and «no» for a boolean. It also has references, by which a
+    short text can say a list of 10^9 items.
+    """
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("a reference")
         return super().compose_node(parent, index)
+
+    def construct_text(self, node):
+        if node.style:  # in quotes, or a block
+            return node.value
+        return _plain(node.value) if node.value else None
+
+
+_TAG = "tag:yaml.org,2002:"
+_PlainLoader.yaml_implicit_resolvers = {}
+_PlainLoader.yaml_constructors = {
+    _TAG + "str": _PlainLoader.construct_text,
+    _TAG + "seq": _PlainLoader.construct_yaml_seq,
+    _TAG + "map": _PlainLoader.construct_yaml_map,
+    None: _PlainLoader.construct_undefined,
+}
 
 
 def _load_yaml(text):
@@ -137,6 +173,15 @@ def merge_parameters(defaults, chosen):
     chosen: {name: value}, where a string stands for a value typed at the
         command line
 
+    What is typed is read by the type of the default:
+    - int: decimal digits, such as 10, +5, 010 (ten) or 1_000
+    - float: the same, or 0.5, 0,5, .5 and 1e-3; never infinite
+    - bool: true or false; sí, no, yes, on and off too
+    - str: as it stands; a number of a preset is its digits
+    - list: a YAML list of numbers, texts, true, false and null, such as [64, gru]
+    - None: none or null, or what it looks like, a list included; "3" with its
+      quotes is a text
+
     Raises ParameterError for an unknown name, a wrong type or a value out of
     range.
     """
@@ -151,20 +196,101 @@ def merge_parameters(defaults, chosen):
 
 
 def _convert(name, value, default):
+    """Return a value as the kind that its default is of, or raise ParameterError."""
     kind = type(default)
+    read, wanted = _KINDS.get(kind, (None, kind.__name__))
     try:
-        if kind is not str and isinstance(value, str):
-            value = _load_yaml(value)
-        if kind is float and type(value) in (int, float):
-            return float(value)
-        if type(value) is kind:
-            return value
+        if read:
+            return read(value)
     except (yaml.YAMLError, ValueError, OverflowError, *EXHAUSTED):
         pass
-    kinds = {bool: "true o false", int: "un entero", float: "un número", str: "un texto"}
-    raise ParameterError(
-        f"{name} es «{value!s:.60}» y debe ser {kinds.get(kind, kind.__name__)}, como {default!r}"
-    )
+    example = "none" if default is None else repr(default)
+    raise ParameterError(f"{name} es «{value!s:.60}» y debe ser {wanted}, como {example}")
+
+
+# Each of these returns a value as its kind, or raises ValueError. A string is what was typed.
+
+
+def _read_bool(value):
+    word = value.casefold() if isinstance(value, str) else value
+    if word is True or word in ("true", "sí", "si", "yes", "on"):
+        return True
+    if word is False or word in ("false", "no", "off"):
+        return False
+    raise ValueError(value)
+
+
+def _read_int(value):
+    if isinstance(value, str) and _INT.fullmatch(value.strip()):
+        return int(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    raise ValueError(value)
+
+
+def _read_float(value):
+    if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
+        value = float(value.replace(",", "."))
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError(value)
+
+
+def _read_text(value):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(value)
+
+
+def _read_list(value):
+    if isinstance(value, str):
+        value = _load_yaml(value)
+    if isinstance(value, list) and all(_is_plain(item) for item in value):
+        return value
+    raise ValueError(value)
+
+
+def _read_any(value):
+    if isinstance(value, str):
+        value = _load_yaml(value) if value.startswith(("[", "'", '"')) else _plain(value)
+    return value if _is_plain(value) else _read_list(value)
+
+
+def _is_plain(value):
+    """Whether a value is a text, a finite number, a boolean or None."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int)
+
+
+def _plain(text):
+    """Return the None, boolean or number that a text looks like, or the text."""
+    word = text.casefold()
+    if word in ("none", "null", "~"):
+        return None
+    if word in ("true", "false"):
+        return word == "true"
+    for read in (_read_int, _read_float):
+        with suppress(ValueError):
+            return read(text)
+    return text
+
+
+_INT = re.compile("[-+]?[0-9]+(?:_[0-9]+)*")
+_FLOAT = re.compile(
+    "[-+]?(?:[0-9]+(?:_[0-9]+)*(?:[.,][0-9]*)?|[.,][0-9]+)"  # 12, 1_000, 0.5, 0,5, 5. or .5
+    "(?:[eE][-+]?[0-9]+)?"
+)
+_KINDS = {
+    bool: (_read_bool, "true o false"),
+    int: (_read_int, "un entero"),
+    float: (_read_float, "un número (escrito 0.5 o 0,5)"),
+    str: (_read_text, "un texto"),
+    list: (_read_list, "una lista entre corchetes"),
+    type(None): (_read_any, "un valor suelto o una lista de ellos"),
+}
 
 
 # Runs

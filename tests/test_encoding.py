@@ -86,6 +86,52 @@ def test_symbols_of_the_tutorial():
         get_encoding("midi")
 
 
+# Where a prompt ends
+
+
+def onsets_of(tokens, name):
+    """Return the set of the (onset, pitch) of the notes that tokens say."""
+    return {(e.onset_ql, pitch) for e in decode_song(tokens, name).events for pitch in e.pitches}
+
+
+@pytest.mark.parametrize("name", encoding.ENCODINGS)
+@given(odd_songs())
+def test_next_note_begins_where_the_prompt_ends(name, song):
+    tokens = [token for token in get_encoding(name).encode(song) if token != END]
+    used = {pitch for _, pitch in onsets_of(tokens, name)}
+    pitch = next(pitch for pitch in range(60, 127) if pitch not in used)
+    token = encoding.pitch_name(pitch)
+    token += {"events": ":1:1", "events+velocity": ":1:1:mf"}.get(name, "")
+    for k in range(len(tokens) + 1):
+        onset_ql = encoding.prompt_end_ql(tokens[:k], name)
+        assert (onset_ql, pitch) in onsets_of([*tokens[:k], token], name)
+
+
+@pytest.mark.parametrize("name", encoding.ENCODINGS)
+@given(odd_songs())
+def test_of_whole_chords_all_notes_begin_before_the_end(name, song):
+    tokens = [token for token in get_encoding(name).encode(song) if token != END]
+    for k in range(len(tokens) + 1):
+        whole = encoding.whole_chords(tokens[:k], name)
+        assert tokens[: len(whole)] == whole and len(whole) <= k
+        end_ql = encoding.prompt_end_ql(whole, name)
+        assert end_ql == encoding.prompt_end_ql(tokens[:k], name)
+        assert all(onset_ql < end_ql for onset_ql, _ in onsets_of(whole, name))
+
+
+def test_prompt_ends_of_a_few_prompts():
+    prompt = [START, "E4:1:0", "C4:2:1", "rest:1/2", UNKNOWN, "G4:1:0"]
+    ends = [encoding.prompt_end_ql(prompt[:k], "events") for k in range(7)]
+    assert ends == [0, 0, 0, 1, 1.5, 1.5, 1.5]
+    assert encoding.whole_chords(prompt, "events") == prompt[:4]
+    assert encoding.whole_chords(prompt[:2], "events") == [START]
+    grid = [START, "C5", HOLD, REST, REST, "D5", UNKNOWN]
+    assert encoding.prompt_end_ql(grid, "grid") == 0.25
+    assert encoding.whole_chords(grid, "grid") == grid[:5]
+    assert encoding.prompt_end_ql(["C4", "0.4.7"], "tutorial", step_ql=2) == 4
+    assert encoding.whole_chords(["C4", "0.4.7"], "tutorial") == ["C4", "0.4.7"]
+
+
 # Round trips: what an encoding keeps of any song, in a form that forgets the rest
 
 

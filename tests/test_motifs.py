@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from musiclab.encoding import ENCODINGS, END, START, decode_song, pitch_name
 from musiclab.errors import ParameterError
-from musiclab.motifs import motif_tokens, parse_motif
+from musiclab.motifs import motif_tokens, note_text, parse_motif
+from musiclab.notes import NoteEvent
 
 SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
 
@@ -41,11 +42,70 @@ def test_durations_rests_and_chords():
     assert notes(motif) == [(0, 0.5, (60,)), (2, 2, (60, 64, 67)), (6, 0.25, (60,))]
 
 
+@pytest.mark.parametrize(
+    "text, durations",
+    [
+        ("C4:1,5", [1.5]),
+        ("C4:1,5 D4", [1.5, 1]),
+        ("C4:1,5,D4:0,25", [1.5, 0.25]),
+        ("C4:1,5, D4:2", [1.5, 2]),
+        ("C4 : 1,5 D4", [1.5, 1]),
+        ("r:0,5 Sol4+Mi4:1,75", [1.75]),
+        ("C4:1,5,", [1.5]),
+        # Without a digit on each side, a comma stands between two notes.
+        ("C4:1,D4:2", [1, 2]),
+        ("C4:1, D4:2", [1, 2]),
+        ("C4:1 ,D4:2", [1, 2]),
+        ("C4:1/2,D4:1.5,E4", [0.5, 1.5, 1]),
+        ("C4:1,r,D4:2", [1, 2]),
+        ("C4,D4", [1, 1]),
+    ],
+)
+def test_comma_between_digits_is_a_decimal_one(text, durations):
+    assert [duration for _, duration, _ in notes(text)] == durations
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("C4:1, 5", "«5»"),
+        ("C4:1 ,5", "«5»"),
+        ("C4:1,5,5", "«5»"),
+        ("C4:1/2,5", "«5»"),
+        ("C4:1.5,5", "«5»"),
+        ("C4,5", "«5»"),
+        ("C4:,5", "«C4:»"),
+        ("C4:1,55555", "«55555»"),
+        ("C4:1,5.5", "«5.5»"),
+        ("C4:1,5/2", "«5/2»"),
+    ],
+)
+def test_other_commas_before_digits_are_refused(text, what):
+    with pytest.raises(ParameterError, match=f"{what} no se entiende como nota"):
+        parse_motif(text)
+
+
 @given(st.lists(st.integers(12, 127), min_size=1))
 def test_names_that_the_course_prints_can_be_typed(pitches):
     for name in (pitch_name, lambda pitch: f"{SPANISH[pitch % 12]}{pitch // 12 - 1}"):
         events = parse_motif(" ".join(map(name, pitches))).events
         assert [event.pitches[0] for event in events] == pitches
+
+
+@given(
+    st.sets(st.integers(12, 127), min_size=1, max_size=4),
+    st.integers(1, 64 * 24),
+    st.booleans(),
+)
+def test_note_that_is_written_can_be_read(pitches, ticks, spanish):
+    event = NoteEvent(0, ticks / 24, tuple(sorted(pitches)))
+    assert parse_motif(note_text(event, spanish)).events == (event,)
+
+
+def test_note_is_written_as_a_person_would():
+    events = parse_motif("re5:0,5 C4+Bb3 Fa#4:1,5").events
+    assert [note_text(event) for event in events] == ["Re5:1/2", "Sib3+Do4", "Fa#4:3/2"]
+    assert [note_text(event, spanish=False) for event in events] == ["D5:1/2", "B-3+C4", "F#4:3/2"]
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,24 @@ DEFAULTS = {"EPOCHS": 2, "RATE": 0.5, "DATASET": "bach", "LOAD_PREVIOUS": False}
 
 
 def test_parameters_are_read_from_their_cell(make_notebook, tmp_path):
-    defaults = {"EPOCHS": 2, "RATE": 0.5, "OUTPUT_DIR": "aquí"}
+    defaults = {"EPOCHS": 2, "RATE": 0.5, "OUTPUT_DIR": "aquí", "x": 1}
     assert running.read_parameters(make_notebook("y: int = 3")) == defaults
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "n.ipynb")
     with pytest.raises(ParameterError, match="no tiene ninguna celda"):
         running.read_parameters(tmp_path / "n.ipynb")
+
+
+def test_parameters_with_and_without_a_type_count(tmp_path):
+    source = """# Los valores
+import os
+alpha = 0.6  # sin tipo
+A = B = -1
+NADA = None
+UNITS: list = [64, "gru"]"""
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
+    expected = {"alpha": 0.6, "A": -1, "B": -1, "NADA": None, "UNITS": [64, "gru"]}
+    assert running.read_parameters(tmp_path / "n.ipynb") == expected
 
 
 CELLS = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
@@ -68,8 +81,9 @@ def test_gigantic_notebook_is_refused_unread(tmp_path):
             "X: int = 1 / 0",
         ),
         *("X: int = " + "(" * 10**4, "X: int = " + "-" * 10**4 + "1", "X: int = {[]: 1}"),
+        *("x = f()", "a.b = 1", "A, B = 1, 2", "A[0] = 1"),
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_parameters_that_are_no_values_are_refused(tmp_path, source):
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
@@ -111,7 +125,7 @@ def test_preset_of_any_bytes_is_one_sentence(tmp_path, monkeypatch, data):
     (tmp_path / "p.yaml").write_bytes(data)
     start = time.process_time()
     with pytest.raises(ParameterError) as caught:
-        read_preset("p.yaml")
+        merge_parameters(DEFAULTS, read_preset("p.yaml"))
     assert len(str(caught.value)) < 500 and time.process_time() - start < 3
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
 
@@ -119,7 +133,8 @@ def test_preset_of_any_bytes_is_one_sentence(tmp_path, monkeypatch, data):
 def test_preset_of_a_windows_editor_is_read(tmp_path):
     path = tmp_path / "ñ {x} 🎵.yml"
     path.write_bytes(b"\xef\xbb\xbfEPOCHS: 3\r\nLOAD_PREVIOUS: yes\r\n")
-    assert read_preset(str(path)) == {"EPOCHS": 3, "LOAD_PREVIOUS": True}
+    preset = read_preset(str(path))
+    assert merge_parameters(DEFAULTS, preset) == {"EPOCHS": 3, "LOAD_PREVIOUS": True}
 
 
 @pytest.mark.parametrize("value", ["[" * 9999, "9" * 5000, "2001-99-99", "&a [*a]", "x" * 10**5])
@@ -150,13 +165,98 @@ def test_chosen_values_take_the_types_of_the_defaults():
         ("EPOCHS", "0", "EPOCHS es 0 y debe ser al menos 1"),
         ("RATE", "true", "un número"),
         ("RATE", None, "un número"),
-        ("DATASET", 3, "un texto"),
+        ("DATASET", True, "un texto"),
+        ("DATASET", None, "un texto"),
+        ("DATASET", ["bach"], "un texto"),
         ("LOAD_PREVIOUS", "1", "true o false"),
     ],
 )
 def test_wrong_parameter_is_refused(name, value, answer):
     with pytest.raises(ParameterError, match=re.escape(answer)):
         merge_parameters(DEFAULTS, {name: value})
+
+
+def repr_of(default, value):
+    """Return the text of what a chosen value becomes, which tells 1 from 1.0 and from True."""
+    return repr(merge_parameters({"alpha": default}, {"alpha": value})["alpha"])
+
+
+@pytest.mark.parametrize(
+    "default, typed, read",
+    [
+        # Numbers are decimal, as Python's int and float read them; a comma is a point.
+        *((0, "010", "10"), (0, "+5", "5"), (0, "-7", "-7"), (0, "1_000", "1000"), (0, " 5 ", "5")),
+        *((0.0, "1e0", "1.0"), (0.0, "1E-3", "0.001"), (0.0, ".5", "0.5"), (0.0, "5.", "5.0")),
+        *((0.0, "010", "10.0"), (0.0, "+5", "5.0"), (0.0, "1_000.5", "1000.5"), (0.0, "-2", "-2.0")),
+        *((0.0, "0,8", "0.8"), (0.0, "-1,5e1", "-15.0"), (0.0, ",5", "0.5")),
+        # The words for yes and no, in both languages.
+        *((False, word, "True") for word in ("true", "True", "TRUE", "sí", "Si", "yes", "on")),
+        *((True, word, "False") for word in ("false", "False", "no", "NO", "off")),
+        # A text is what was typed.
+        *(("a", text, repr(text)) for text in ("", "010", "1e0", "true", "no", "null", '"x"', "[1]")),
+        ("a", "2026-01-01", "'2026-01-01'"),
+        *(("clave", 40, "'40'"), ("clave", 0.5, "'0.5'")),
+        # Without a default there is no type: what looks like a number is one.
+        *((None, "none", "None"), (None, "null", "None"), (None, "None", "None")),
+        *((None, "010", "10"), (None, "1e0", "1.0"), (None, "0,8", "0.8"), (None, "true", "True")),
+        *((None, "1:30", "'1:30'"), (None, "2026-01-01", "'2026-01-01'"), (None, "nan", "'nan'")),
+        *((None, "no", "'no'"), (None, "", "''"), (None, '"3"', "'3'"), (None, "a: b", "'a: b'")),
+        *((None, 3, "3"), (None, True, "True"), (None, None, "None"), (None, "[1]", "[1]")),
+        # Lists are YAML's.
+        *(([], "[1, 2.5, a, '3', true, null]", "[1, 2.5, 'a', '3', True, None]"), ([1], "[]", "[]")),
+        *(([1], "[010, 1e0, 1:30]", "[10, 1.0, '1:30']"), ([1], [1, "a"], "[1, 'a']")),
+    ],
+)  # fmt: skip
+def test_what_is_typed_becomes_a_value_of_its_kind(default, typed, read):
+    assert repr_of(default, typed) == read
+
+
+@pytest.mark.parametrize(
+    "default, value, kind",
+    [
+        *((0, text, "un entero") for text in ("1:30", "1e3", "5.", "0x10", "1__0", "_1", "", "٣")),
+        *((0, text, "un entero") for text in ("0b1", "1,0", "null", '"3"', "3 4", "2026-01-01")),
+        *((0, value, "un entero") for value in (2.0, True, None, [3])),
+        *((0.5, text, "un número") for text in ("1:30", "inf", "-.inf", "nan", "1e999", "", "0x1")),
+        *((0.5, text, "un número") for text in ("1.5.2", "1,5,2", "1.000,5", "e5", ".", "1_", "٣")),
+        *((0.5, value, "un número") for value in (float("inf"), float("nan"), True, None, [0.5])),
+        *((True, text, "true o false") for text in ("1", "0", "", "y", "verdad", "null", "truee")),
+        *((True, value, "true o false") for value in (1, 0.0, None)),
+        *(([1], value, "una lista") for value in ("1", "", "1, 2", "[1", "{a: 1}", "[[1]]", None, 3)),
+        *(([1], value, "una lista") for value in ("[{a: 1}]", [[1]], [float("nan")], "a: [1]")),
+        *((None, value, "un valor") for value in ("[[1]]", "[1", "'a", {"a": 1}, float("nan"))),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_refused(default, value, kind):
+    with pytest.raises(ParameterError, match=f"alpha es .* y debe ser {kind}"):
+        repr_of(default, value)
+
+
+@pytest.mark.parametrize("text", ["1,5,2", "1.000,5"])
+def test_number_with_two_signs_is_told_how_to_write_it(text):
+    with pytest.raises(ParameterError, match=r"0\.5 o 0,5"):
+        repr_of(0.5, text)
+
+
+def test_preset_says_the_same_as_the_command_line(tmp_path):
+    defaults = {"T": 0.5, "SEED": 0, "N": 0, "INSTRUMENT": "clave", "X": None, "L": [], "B": False}
+    path = tmp_path / "p.yaml"
+    path.write_text("T: 1e0\nSEED: 010\nINSTRUMENT: 40\nX:\nL: [64, gru]\nB: sí\n", "utf-8")
+    expected = {"T": 1.0, "SEED": 10, "INSTRUMENT": "40", "X": None, "L": [64, "gru"], "B": True}
+    assert repr(merge_parameters(defaults, read_preset(str(path)))) == repr(expected)
+    path.write_text("T: 0,8\nSEED: '3'\nINSTRUMENT: 2026-01-01\nX: 2026-01-01\n", "utf-8")
+    expected = {"T": 0.8, "SEED": 3, "INSTRUMENT": "2026-01-01", "X": "2026-01-01"}
+    assert repr(merge_parameters(defaults, read_preset(str(path)))) == repr(expected)
+    for text in ("N: 1:30", "B: 1", "INSTRUMENT: true", "T: .inf", "N: 1.0", "T:"):
+        path.write_text(text)
+        with pytest.raises(ParameterError, match="y debe ser"):
+            merge_parameters(defaults, read_preset(str(path)))
+
+
+def test_name_in_small_letters_is_collected_when_it_is_named():
+    namespace = {"EPOCHS": 3, "alpha": 0.6, "beta": 1, "_": 2, "__doc__": ""}
+    assert running.collect_parameters(namespace) == {"EPOCHS": 3}
+    assert running.collect_parameters(namespace, "alpha") == {"EPOCHS": 3, "alpha": 0.6}
 
 
 def test_ranges():
