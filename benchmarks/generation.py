@@ -22,8 +22,8 @@ import numpy as np
 
 from musiclab import generation
 from musiclab.backend import keras
-from musiclab.models import TUTORIAL_UNITS, build_model
 from musiclab.files import write_csv
+from musiclab.models import TUTORIAL_UNITS, build_model
 
 RESULTS = Path(__file__).parent / "results"
 VOCAB_SIZE, WINDOW = 52, 20  # of the chorales as the tutorial writes them; its SEQUENCE_LEN

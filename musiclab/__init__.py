@@ -1,7 +1,7 @@
 """musiclab: a course in which a recurrent network learns to write music.
 
 The data's path reads straight through the modules: a file becomes a
-`notes.Song` (`parsing`), songs become tokens, ids and windows
+`notes.Song` (`midi`), songs become tokens, ids and windows
 (`encoding`), windows train a model (`models`, `training`), the model
 writes ids (`generation`), and those become a song that sounds
 (`playback`). Import the modules one by one: none pulls in TensorFlow but

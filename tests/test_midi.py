@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from midi_strategies import about, file_of, musical_files, mutated, raw_files, track_of
-from music21_reference import notes_by_music21, notes_of_song
+from music21_reference import differences
 
 from musiclab.errors import DatasetError, MidiError, ParameterError
 from musiclab.files import write_bytes
@@ -454,7 +454,18 @@ def test_a_thousand_files_with_one_in_twenty_broken(folder, song, tmp_path):
 
 def test_built_songs_are_as_music21_reads_them(tiny):
     for path in sorted(tiny.glob("*.mid")):
-        assert notes_of_song(load_midi(path)) == notes_by_music21(path)
+        assert differences(path, load_midi(path)).total() == 0
+
+
+def test_differences_from_music21_are_named(tmp_path):
+    short = [(0, on(50)), (5, off(50)), (480, on(55)), (500, off(55))]
+    path = write_bytes(
+        tmp_path / "a.mid", file_with(in_time(short, notes(60, 62), notes(64, start=500)))
+    )
+    song = load_midi(path)
+    assert differences(path, song) == {"corta": 1, "acorde": 1, "otra": 0}
+    fewer = replace(song, events=song.events[:-1])
+    assert differences(path, fewer)["otra"] == 1
 
 
 # Songs to bytes, there and back

@@ -2,16 +2,18 @@ import base64
 import io
 import re
 import sys
+from dataclasses import replace
 
 import mido
 import numpy as np
 import pytest
 import soundfile
+from midi_strategies import about, file_of, track_of
 
 from musiclab import playback
-from musiclab.errors import MidiError, MusiclabError, ParameterError
+from musiclab.errors import MusiclabError, ParameterError
 from musiclab.instruments import instrument_program
-from musiclab.midi import song_to_midi
+from musiclab.midi import read_midi
 from musiclab.notes import NoteEvent, Song
 from musiclab.playback import SAMPLE_RATE, mp3_bytes, player, render, save_song
 
@@ -130,11 +132,42 @@ def test_long_song_is_cut_and_says_so(monkeypatch):
     assert "suenan los primeros" in player(long).data and playback.left_out(Song(())) == ""
 
 
-def test_file_sounds_as_it_stands(song):
-    midi = song_to_midi(song, tail_ql=playback.TAIL_QL)
-    assert np.array_equal(playback.render_midi(midi), render(song))
-    with pytest.raises(MidiError, match="vuelve a exportarlo"):
-        playback.render_midi(b"MThd nothing")
+def first_sounds(samples, moments_s, gap_s=0.2):
+    """Return when it begins to sound after each of the moments, at which it is silent."""
+    found = []
+    for moment_s in moments_s:
+        start = round((moment_s - gap_s / 2) * SAMPLE_RATE)
+        heard = np.abs(samples[start : start + round(gap_s * SAMPLE_RATE)]) > 1e-3
+        found.append((start + np.flatnonzero(heard)[0]) / SAMPLE_RATE)
+    return np.array(found)
+
+
+def test_changes_of_tempo_sound_where_the_song_says(synthesiser):
+    events = tuple(NoteEvent(4 * k, 1, (69,)) for k in range(8))
+    song = Song(events, program=ORGAN, tempo_bpm=120.0, tempos=((16.0, 60.0),))
+    due = [song.seconds_at(event.onset_ql) for event in events]
+    assert due == [0, 2, 4, 6, 8, 12, 16, 20]
+    late_s = first_sounds(render(song), due[1:]) - due[1:]
+    assert np.abs(late_s).max() < 0.001
+
+
+def test_drums_add_sound_and_are_heard_alone():
+    pytest.importorskip("midirenderer")
+    strokes = tuple(NoteEvent(k, 0.25, (38,)) for k in range(8))
+    tune = Song((NoteEvent(0, 1, (69,)),), program=ORGAN)
+    silent, loud = (render(song) for song in (tune, replace(tune, drums=strokes)))
+    place = slice(3 * SAMPLE_RATE, 3 * SAMPLE_RATE + 2000)  # the stroke at 6 quarters
+    assert not np.abs(silent[place]).max(initial=0) > 1e-3
+    assert np.abs(loud[place]).max() > 0.05
+    assert len(loud) / SAMPLE_RATE > 3.6
+
+
+def test_end_of_track_an_hour_later_makes_no_sound_longer():
+    late = 2 * 81 * 60 * 480  # ticks of 81 minutes at 120 quarters a minute
+    track = [(0, b"\x90\x45\x40"), (960, b"\x80\x45\x00"), (late, about(0x2F, b""))]
+    song, _ = read_midi(file_of(480, [track_of(track)]))
+    assert song.duration_s == 1 and playback.left_out(song) == ""
+    assert 1 < len(render(song)) / SAMPLE_RATE < 6
 
 
 @pytest.mark.parametrize("content", [None, b"", b"RIFF" + bytes(200)])

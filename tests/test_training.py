@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiclab import parsing, training
+from musiclab import files, training
 from musiclab.backend import keras
 from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
 from musiclab.models import choose_noise
@@ -477,7 +477,7 @@ def test_failed_save_leaves_the_old_bundle(trained, monkeypatch, failing):
     folder = trained[2]
     before, bundle = (folder / BUNDLE).read_bytes(), load_bundle(folder / BUNDLE)
     bundle.model.set_weights([w + 1 for w in bundle.model.get_weights()])
-    monkeypatch.setattr(parsing.os, failing, fail)
+    monkeypatch.setattr(files.os, failing, fail)
     with pytest.raises(OutputError, match="no space"):
         save_bundle(folder / BUNDLE, bundle)
     assert (folder / BUNDLE).read_bytes() == before

@@ -43,3 +43,28 @@ def notes_of_song(song):
         for event in song.events
         for pitch in event.pitches
     }
+
+
+def differences(path, song):
+    """Return a Counter of the notes of a file that music21 and we read otherwise, by why.
+
+    "corta": a note shorter than half a step, which lasts a step with us and none with music21
+    "acorde": one that music21 lets begin or end with another, struck a step or two from it
+    "otra": any other, or a note that only one of both has
+    """
+    theirs, ours = notes_by_music21(path), notes_of_song(song)
+    unmatched, why = theirs - ours, Counter()
+    for note in sorted(ours - theirs):
+        pair = next((other for other in sorted(unmatched) if _is_near(note, other)), None)
+        unmatched.discard(pair)
+        if pair is None:
+            why["otra"] += 1
+        else:
+            why["corta" if pair == (*note[:3], 0) and note[3] == 1 else "acorde"] += 1
+    why["otra"] += len(unmatched)
+    return why
+
+
+def _is_near(note, other):
+    same_key = note[:2] == other[:2]
+    return same_key and all(abs(a - b) <= 2 for a, b in zip(note[2:], other[2:], strict=True))
