@@ -11,11 +11,12 @@ import html
 from bisect import bisect_right
 from collections import defaultdict
 from itertools import groupby, islice
+from pathlib import Path
 
 import numpy as np
 from IPython.display import HTML
 
-from musiclab.errors import ParameterError, ShortSequenceError
+from musiclab.errors import MusiclabError, ParameterError, ShortSequenceError
 from musiclab.instruments import instrument_name
 from musiclab.parsing import write_bytes
 from musiclab.rhythm import (
@@ -132,13 +133,25 @@ def save_pdf(song, path, title="", names=None, max_bars=MAX_BARS_PDF):
 
 
 def _engraved(mei):
+    """Return the pages of a MEI text as SVG texts, one system each.
+
+    Raises MusiclabError where verovio draws none.
+    """
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
+    # Each thread has a path of its own, and importing sets that of one thread alone.
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).parent / "data"))
     toolkit = verovio.toolkit()
     toolkit.setOptions(VEROVIO)
-    toolkit.loadData(mei)
-    return [toolkit.renderToSVG(page) for page in range(1, toolkit.getPageCount() + 1)]
+    loaded = toolkit.loadData(mei)
+    n_pages = toolkit.getPageCount() if loaded else 0
+    if n_pages == 0:
+        raise MusiclabError(
+            f"verovio {toolkit.getVersion()} no ha dibujado ninguna página de la partitura: "
+            "reinstala el entorno (make env) y, si sigue igual, avisa de qué canción es"
+        )
+    return [toolkit.renderToSVG(page) for page in range(1, n_pages + 1)]
 
 
 # The score

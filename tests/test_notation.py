@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import odd_songs, random_chorale, written
 
-from musiclab.errors import OutputError, ParameterError, ShortSequenceError
+from musiclab import notation
+from musiclab.errors import MusiclabError, OutputError, ParameterError, ShortSequenceError
 from musiclab.grid import grid_to_song
 from musiclab.notation import save_pdf, score_mei, score_svgs, sheet
 from musiclab.notes import NoteEvent, Song
@@ -367,6 +368,29 @@ print(hashlib.sha256(sheet(song, "Título").data.encode() + pdf).hexdigest())"""
     assert pdf.startswith(b"%PDF")
     mine = hashlib.sha256(sheet(song, "Título").data.encode() + pdf).hexdigest()
     assert finish() == (f"{mine}\n", "")
+
+
+def test_a_thread_engraves_what_the_main_thread_does(song, in_fresh_process):
+    source = f"""
+import hashlib, threading
+from musiclab.notation import score_svgs
+from musiclab.notes import NoteEvent, Song
+song, found = {song!r}, []
+thread = threading.Thread(target=lambda: found.append(score_svgs(song)))
+thread.start()
+thread.join()
+found.append(score_svgs(song))
+print(len(found[0]), found[0] == found[1])
+print(hashlib.sha256("".join(found[0]).encode()).hexdigest())"""
+    mine = hashlib.sha256("".join(score_svgs(song)).encode()).hexdigest()
+    assert in_fresh_process(source)() == (f"1 True\n{mine}\n", "")
+
+
+def test_a_score_without_a_page_is_an_error(monkeypatch):
+    monkeypatch.setattr(notation, "score_mei", lambda *_: ("<mei", ""))
+    for draw in (sheet, score_svgs):
+        with pytest.raises(MusiclabError, match="ninguna página"):
+            draw(scale(60))
 
 
 def test_the_title_of_a_pdf_is_text(song, tmp_path):
