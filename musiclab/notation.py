@@ -16,20 +16,11 @@ from pathlib import Path
 import numpy as np
 from IPython.display import HTML
 
+from musiclab.bars import TICKS, bars_of, is_compound, sections_of
 from musiclab.errors import MusiclabError, ParameterError, ShortSequenceError
 from musiclab.instruments import instrument_name
 from musiclab.parsing import write_bytes
-from musiclab.rhythm import (
-    TICKS,
-    VALUES,
-    Chord,
-    bars_of,
-    beams,
-    is_compound,
-    notes_and_graces,
-    sections_of,
-    written,
-)
+from musiclab.rhythm import VALUES, Chord, beams, notes_and_graces, written
 from musiclab.staves import KEYBOARDS, staves_of
 
 MAX_BARS, MAX_BARS_PDF = 64, 500  # unless more are asked for
@@ -182,7 +173,7 @@ def score_mei(song, names=None, max_bars=MAX_BARS):
         measures="".join(_measures(staves, bars, sharps, song.tempo_bpm)),
     )
     counts = {
-        "los compases": (len(bars), sum(len(starts) for starts, _ in sections)),
+        "los compases": (len(bars), sum(len(section.starts) for section in sections)),
         "las partes": (len(parts), len({event.part for event in song.events})),
         "las notas": (min(len(events), MAX_NOTES), len(events)),
     }

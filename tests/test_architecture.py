@@ -11,7 +11,7 @@ PACKAGE = Path(musiclab.__file__).parent
 ORDER = (
     *("errors", "notes", "progress", "midifile", "parsing", "storage", "datasets", "grid"),
     *("encoding", "motifs", "prices", "chorales", "backend", "models", "training", "generation"),
-    *("measures", "evaluation", "chorale_model", "jsb", "instruments", "playback", "rhythm"),
+    *("measures", "evaluation", "chorale_model", "jsb", "instruments", "playback", "bars", "rhythm"),
     *("staves", "notation", "plotting", "card", "running", "playground", "cli"),
 )
 LIGHT = (

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from strategies import odd_songs, random_chorale, written
 
 from musiclab import notation
+from musiclab.bars import TICKS, bars_of, sections_of
 from musiclab.errors import MusiclabError, OutputError, ParameterError, ShortSequenceError
 from musiclab.grid import grid_to_song
 from musiclab.notation import save_pdf, score_mei, score_svgs, sheet
 from musiclab.notes import NoteEvent, Song
-from musiclab.rhythm import TICKS, bars_of, sections_of, split
+from musiclab.rhythm import split
 
 MEI = "{http://www.music-encoding.org/ns/mei}"
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
@@ -278,6 +279,50 @@ def test_a_bar_that_a_repeat_divides_keeps_its_metre():
     song = scale(*[60] * 30, bars=signatures)
     assert [bar.phase for bar in bars_of(sections_of(song))] == [0, 0, 0, 60, 0, 0]
     assert score_mei(song)[0].count("meter.count") == 1
+
+
+def metres(*signatures, quarters=40):
+    """(metre, phase in quarters) of the first bars, as long as there are signatures, and one."""
+    song = melody((0, quarters, 60), bars=signatures)
+    found = list(bars_of(sections_of(song)))
+    return [(f"{bar.metre[0]}/{bar.metre[1]}", bar.phase / TICKS) for bar in found]
+
+
+def test_single_bars_of_other_metres_have_their_signatures():
+    song = scale(*[60] * 80, bars=((0, 4, 4), (8, 6, 8), (11, 2, 4), (13, 6, 8), (16, 4, 4)))
+    mei = score_mei(song)[0]
+    found = re.findall('meter.count="(.)" meter.unit="(.)"', mei)
+    assert found == [("4", "4"), ("6", "8"), ("2", "4"), ("6", "8"), ("4", "4")]
+    assert 'metcon="false"' not in mei
+    assert read(song)[0] == notes_in(song)
+
+
+@pytest.mark.parametrize(
+    ("signatures", "found"),
+    [
+        # Pick-ups, one of them before a bar that a repeat divides.
+        (((0, 1, 4), (1, 3, 4)), ["3/4+2.0", "3/4+0.0"]),
+        (((0, 1, 4), (1, 3, 4), (4, 1, 4), (5, 4, 4)), ["4/4+3.0", "4/4+0.0", "4/4+3.0"]),
+        (((0, 5, 8), (2.5, 6, 8)), ["6/8+0.5", "6/8+0.0"]),
+        (((0, 4, 4), (2, 4, 4)), ["4/4+2.0", "4/4+0.0"]),
+        # No pick-ups: beats of three parts before beats of two, and metres that grow.
+        (((0, 6, 8), (3, 4, 4)), ["6/8+0.0", "4/4+0.0"]),
+        (((0, 2, 4), (2, 3, 4), (5, 4, 4)), ["2/4+0.0", "3/4+0.0", "4/4+0.0"]),
+        # Divided bars.
+        (((0, 4, 4), (4, 3, 4), (7, 1, 4), (8, 4, 4)), ["4/4+0.0", "4/4+0.0", "4/4+3.0"]),
+        (((0, 4, 4), (4, 2, 4), (8, 4, 4)), ["4/4+0.0", "4/4+0.0", "4/4+2.0", "4/4+0.0"]),
+        # The end of a strain, and a pick-up between two.
+        (((0, 1, 4), (1, 4, 4), (9, 3, 4), (12, 4, 4)), ["4/4+3.0", *["4/4+0.0"] * 4]),
+        (((0, 4, 4), (4, 1, 8), (4.5, 4, 4)), ["4/4+0.0", "4/4+3.5", "4/4+0.0"]),
+        # Changes of metre.
+        (((0, 4, 4), (4, 3, 4), (7, 4, 4)), ["4/4+0.0", "3/4+0.0", "4/4+0.0"]),
+        (((0, 4, 4), (4, 3, 4), (7, 2, 4), (9, 4, 4)), ["4/4+0.0", "3/4+0.0", "2/4+0.0"]),
+        (((0, 4, 4), (4, 6, 8), (7, 1, 4), (8, 4, 4)), ["4/4+0.0", "6/8+0.0"]),
+        (((0, 4, 4), (36, 2, 4)), [*["4/4+0.0"] * 9, *["2/4+0.0"] * 2]),
+    ],
+)
+def test_parts_of_bars_are_told_from_changes_of_metre(signatures, found):
+    assert [f"{metre}+{phase}" for metre, phase in metres(*signatures)][: len(found)] == found
 
 
 def test_a_new_metre_is_written():
