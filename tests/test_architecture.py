@@ -11,8 +11,8 @@ PACKAGE = Path(musiclab.__file__).parent
 ORDER = (
     *("errors", "notes", "progress", "midifile", "parsing", "storage", "datasets", "grid"),
     *("encoding", "motifs", "prices", "chorales", "backend", "models", "training", "generation"),
-    *("measures", "evaluation", "chorale_model", "jsb", "instruments", "playback", "bars", "rhythm"),
-    *("staves", "notation", "plotting", "card", "running", "playground", "cli"),
+    *("measures", "evaluation", "chorale_model", "jsb", "instruments", "playback", "bars", "keys"),
+    *("rhythm", "staves", "mei", "notation", "plotting", "card", "running", "playground", "cli"),
 )
 LIGHT = (
     *("midifile", "parsing", "storage", "datasets", "encoding", "motifs", "prices", "chorales"),

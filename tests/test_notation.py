@@ -19,7 +19,8 @@ from musiclab import notation
 from musiclab.bars import TICKS, bars_of, sections_of
 from musiclab.errors import MusiclabError, OutputError, ParameterError, ShortSequenceError
 from musiclab.grid import grid_to_song
-from musiclab.notation import save_pdf, score_mei, score_svgs, sheet
+from musiclab.mei import score_mei
+from musiclab.notation import save_pdf, score_svgs, sheet
 from musiclab.notes import NoteEvent, Song
 from musiclab.rhythm import split
 
