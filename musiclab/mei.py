@@ -8,12 +8,12 @@ lowest octave is written as the one above it, as names elsewhere are.
 import html
 from bisect import bisect_right
 from collections import defaultdict
-from itertools import groupby, islice
+from itertools import groupby, islice, zip_longest
 from typing import NamedTuple
 
 import numpy as np
 
-from musiclab.bars import TICKS, WHOLE, bars_of, is_compound, sections_of
+from musiclab.bars import SHORTEST, TICKS, WHOLE, bars_of, is_compound, sections_of
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.instruments import instrument_name
 from musiclab.keys import named, signatures_of
@@ -35,13 +35,13 @@ class Group(NamedTuple):
     """The staves that one player or one choir reads.
 
     parts: the numbers of the song's parts on them
-    label: the name before them, or an empty text
+    labels: the name before them all, or one before each; none where it is clear who reads them
     """
 
     parts: tuple[int, ...]
     staves: list[Staff]
     program: int
-    label: str = ""
+    labels: tuple[str, ...] = ()
 
 
 def score_mei(song, names=None, max_bars=MAX_BARS):
@@ -118,14 +118,15 @@ def _labelled(groups, names):
     """
     given = {k: _printable(name) for k, name in enumerate(names or ())}
     if len(groups) == 1 and len(groups[0].parts) > 1:
-        found = [given[part] for part in groups[0].parts if part in given]
-        return [groups[0]._replace(label=", ".join(found))]
+        names = [given.get(part, "") for part in groups[0].parts]
+        pairs = zip(names[::2], names[1::2], strict=True)
+        return [groups[0]._replace(labels=tuple(", ".join(filter(None, pair)) for pair in pairs))]
     if len(groups) == 1 or _two_hands(groups):
         return groups
     found = [given.get(g.parts[0], instrument_name(g.program)) for g in groups]
     count = lambda k: f"{found[k]} {found[: k + 1].count(found[k])}"
     labels = [name if found.count(name) == 1 else count(k) for k, name in enumerate(found)]
-    return [group._replace(label=text) for group, text in zip(groups, labels, strict=True)]
+    return [group._replace(labels=(text,)) for group, text in zip(groups, labels, strict=True)]
 
 
 def _printable(name):
@@ -144,15 +145,17 @@ def _definition(groups, sharps, metre):
     """Return MEI's scoreDef: clefs, key and time signatures, braces and names."""
     text, n = "", 0
     for group in groups:
-        label = f"<label>{html.escape(group.label)}</label>" if group.label else ""
+        labels = [f"<label>{html.escape(label)}</label>" * bool(label) for label in group.labels]
         alone = len(group.staves) == 1
+        # One name stands before all the staves of a group, else each has its own.
+        common = labels.pop() if len(labels) == 1 and not alone else ""
         inside = ""
-        for staff in group.staves:
+        for staff, label in zip_longest(group.staves, labels, fillvalue=""):
             n += 1
-            clef, own = clef_of(staff, sharps, group.program), label if alone else ""
-            inside += f'<staffDef n="{n}" lines="5" {clef}>{own}</staffDef>'
+            clef = clef_of(staff, sharps, group.program)
+            inside += f'<staffDef n="{n}" lines="5" {clef}>{label}</staffDef>'
         symbol = "brace" if len(group.parts) == 1 else "bracket"
-        several = f'<staffGrp symbol="{symbol}" bar.thru="true">{label}{inside}</staffGrp>'
+        several = f'<staffGrp symbol="{symbol}" bar.thru="true">{common}{inside}</staffGrp>'
         text += inside if alone else several
     symbol = f'symbol="{"brace" if _two_hands(groups) else "bracket"}"' if len(groups) > 1 else ""
     return (
@@ -217,24 +220,28 @@ def _bar_line(bars, k):
 def _tempo_marks(song, bars):
     """Return the (tick, quarter notes a minute) of the metronome marks that a reader can use.
 
-    A tempo that holds for less than a quarter has none, nor one within 1 of
-    the mark before it. Where a mark a bar would not be enough, as in what a
-    player played, the first stands alone.
+    A tempo within 1 of the mark before it has none, nor one that holds for
+    less than a quarter. Where there are more changes than bars, as in what a
+    player played, the first tempo stands alone.
     """
-    tempos = [(0, song.tempo_bpm)]
-    tempos += [(round(onset_ql * TICKS), tempo_bpm) for onset_ql, tempo_bpm in song.tempos]
-    tempos = [(tick, tempo_bpm) for tick, tempo_bpm in tempos if tick < bars[-1].stop]
-    ends = [*(tick for tick, _ in tempos[1:]), float("inf")]
-    marks = []
-    for (tick, tempo_bpm), end in zip(tempos, ends, strict=True):
-        if end - tick < TICKS:
-            continue
-        if not marks:
-            marks.append((0, tempo_bpm))
-        elif abs(round(tempo_bpm) - round(marks[-1][1])) > 1:
-            marks.append((tick, tempo_bpm))
-    readable = len(marks) - 1 <= len(bars)
-    return marks if readable else [(0, song.tempo_bpm)]
+    changes = [(round(onset_ql * TICKS), tempo_bpm) for onset_ql, tempo_bpm in song.tempos]
+    at_once = [tempo_bpm for tick, tempo_bpm in changes if tick < SHORTEST]
+    marks = [(0, at_once[-1] if at_once else song.tempo_bpm)]
+    changes = [change for change in changes if SHORTEST <= change[0] < bars[-1].stop]
+    if len(_differing(marks + changes)) > len(bars) + 1:
+        return marks
+    ends = [*(tick for tick, _ in changes[1:]), float("inf")]
+    held = [change for change, end in zip(changes, ends, strict=False) if end - change[0] >= TICKS]
+    return _differing(marks + held)
+
+
+def _differing(tempos):
+    """Return the (tick, tempo) that differ by more than 1 from the one kept before them."""
+    kept = tempos[:1]
+    for tick, tempo_bpm in tempos[1:]:
+        if abs(round(tempo_bpm) - round(kept[-1][1])) > 1:
+            kept.append((tick, tempo_bpm))
+    return kept
 
 
 def _tempo(tick, tempo_bpm, bar):
