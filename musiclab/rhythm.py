@@ -1,9 +1,7 @@
-"""When notes begin and end, as a score writes it: bars, beats, note values and tuplets.
+"""When notes begin and end, as a score writes it: beats, note values and tuplets.
 
-Conventions: times are whole ticks, TICKS in a quarter. The position in a bar
-counts from where the whole bar would begin, so that a pick-up ends where one
-does. What no score shows, such as the metre 3/64, is read as the nearest thing
-that one does.
+Conventions: times are whole ticks, TICKS in a quarter; bars are those of
+`bars`. The position in a bar counts from where the whole bar would begin.
 """
 
 from bisect import bisect_right
@@ -13,13 +11,11 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
+from musiclab.bars import NEARLY, SHORTEST, TICKS, WHOLE, bar_length, is_compound
 from musiclab.grid import LOWEST_PITCH
 
-TICKS = 24
-SIXTEENTH, EIGHTH, WHOLE = TICKS // 4, TICKS // 2, 4 * TICKS
-SHORTEST = 3  # a thirty-second
+SIXTEENTH, EIGHTH = TICKS // 4, TICKS // 2
 LOOSE = 0.5  # ticks by which an end lies on no grid
-NEARLY = 1e-6  # what float arithmetic may lose
 # Steps in ticks, and how much better one must fit to be taken: sixteenths, triplets of
 # eighths, of sixteenths, thirty-seconds. No note is moved where all lie on one of them,
 # unless a single one asks for the third.
@@ -28,28 +24,6 @@ END_WEIGHT = 0.5  # players are careless about where notes end
 # Ticks of a written value: its name in MEI, its dots.
 VALUES = {WHOLE // n: (str(n), 0) for n in (1, 2, 4, 8, 16, 32)} | {2 * WHOLE: ("breve", 0)}
 VALUES |= {3 * ticks // 2: (name, 1) for ticks, (name, _) in VALUES.items() if ticks > SHORTEST}
-
-
-class Bar(NamedTuple):
-    """A bar, or a part of one: a pick-up, or what a repeat sign divides.
-
-    start, stop: ticks from the start of the song
-    phase: ticks of the whole bar before its first
-    metre: (numerator, denominator) of the whole bar
-    """
-
-    start: int
-    stop: int
-    phase: int
-    metre: tuple[int, int]
-
-    @property
-    def origin(self):
-        return self.start - self.phase
-
-    @property
-    def whole(self):
-        return self.stop - self.start == bar_length(self.metre)
 
 
 class Chord(NamedTuple):
@@ -76,58 +50,6 @@ class Piece(NamedTuple):
     @property
     def flagged(self):
         return bool(self.chord.pitches) and self.written < TICKS
-
-
-# Bars
-
-
-def bar_length(metre):
-    """Return the ticks of a whole bar."""
-    return metre[0] * WHOLE // metre[1]
-
-
-def is_compound(metre):
-    """Return whether the beats of a metre have three parts, as those of 6/8 do."""
-    return metre[0] % 3 == 0 and metre[0] > 3
-
-
-def sections_of(song):
-    """Return a (range of the starts of bars, metre) for each time signature of a song."""
-    last = max((event.onset_ql for event in song.events), default=0.0)
-    # A bar that a rounded end alone would reach has nothing to show, an onset has.
-    end = max(floor(last * TICKS + NEARLY) + 2, floor(song.duration_ql * TICKS) - SHORTEST + 1)
-    changes = {0: (4, 4)}
-    for onset_ql, *metre in song.bars:
-        usable = metre[1] in (1, 2, 4, 8, 16, 32) and 0 < bar_length(metre) <= 4 * WHOLE
-        start = SHORTEST * round(onset_ql * TICKS / SHORTEST)
-        changes[max(start, 0)] = tuple(metre) if usable else (4, 4)
-    starts = sorted(start for start in changes if start < end)
-    return [
-        (range(start, stop, bar_length(changes[start])), changes[start])
-        for start, stop in pairwise([*starts, end])
-    ]
-
-
-def bars_of(sections):
-    """Yield the Bars of `sections_of` a song, without writing more signatures than musicians do.
-
-    A section shorter than a bar of the metre before it is a part of such a
-    bar; at the start, of the metre that first lasts.
-    """
-    metre = next((metre for starts, metre in sections if len(starts) > 1), sections[0][1])
-    position = None
-    for starts, own in sections:
-        last = starts is sections[-1][0]
-        stop = starts.start + len(starts) * starts.step if last else starts.stop
-        partial = stop - starts.start < bar_length(metre)
-        metre = metre if partial else own
-        for start in starts:
-            end = min(start + starts.step, stop)
-            missing = bar_length(metre) - (end - start)
-            if position is None:  # a pick-up leads to the first bar line
-                position = missing
-            yield Bar(start, end, position if partial and position <= missing else 0, metre)
-            position = (position + end - start) % bar_length(metre) if partial else 0
 
 
 # Notes on a grid

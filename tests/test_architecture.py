@@ -13,8 +13,8 @@ ORDER = (
     *("midi.mending", "midi.tables", "midi.writing", "midi.reading", "midi.folders", "midi"),
     *("storage", "datasets", "grid", "encoding", "motifs", "prices", "chorales", "backend"),
     *("models", "training", "generation", "measures", "evaluation", "chorale_model", "jsb"),
-    *("instruments", "playback", "rhythm", "staves", "notation", "plotting", "card"),
-    *("running", "playground", "cli"),
+    *("instruments", "playback", "bars", "keys", "rhythm", "staves", "mei", "notation"),
+    *("plotting", "card", "running", "playground", "cli"),
 )
 LIGHT = (
     *("midi", "storage", "datasets", "encoding", "motifs", "prices", "chorales"),
