@@ -38,13 +38,13 @@ from musiclab.grid import (
     LOWEST_PITCH,
     N_VOICES,
     SIXTEENTHS,
-    has_four_voices,
     notes_on_grid,
     song_to_voices,
 )
 from musiclab.instruments import instrument_name
 from musiclab.measures import overlapping_area, shares_of, similarity_matrix
 from musiclab.notes import NoteEvent, Song
+from musiclab.staves import is_choir
 
 STYLE = Path(__file__).with_name("course.mplstyle")
 BLUE, ORANGE, YELLOW, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
@@ -269,7 +269,7 @@ def _given(notes, prompt_ql):
 
 def _voices(song, notes):
     """Return the name of each note's voice, and {name: colour} of those that there are."""
-    if has_four_voices(song):
+    if is_choir(song):
         palette = VOICES
         names = [tuple(VOICES)[event.part] for event, _ in notes]
     elif song.n_parts > 1:
