@@ -1,0 +1,67 @@
+"""How the songs of lesson 1 end: by the network's own <end>, or cut at the limit.
+
+The bundle is one that the lesson left in its OUTPUT_DIR; for each seed the
+song is written as the lesson writes it, after the same prompt. Prints a row a
+seed and writes them to benchmarks/results/endings.csv.
+
+    .venv/bin/python benchmarks/endings.py runs/01_tocando_un_poco_de_musica/FOLDER
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from musiclab import datasets, encoding
+from musiclab.files import write_csv
+from musiclab.generation import generate
+from musiclab.training import BUNDLE, load_bundle
+
+RESULTS = Path(__file__).parent / "results" / "endings.csv"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    chosen = json.loads((options.folder / "metrics.json").read_text(encoding="utf-8"))["parameters"]
+    bundle = load_bundle(options.folder / BUNDLE)
+    motif = prompt(chosen)
+    rows = [ending(bundle, motif, chosen, seed) for seed in range(options.seeds)]
+    for row in rows:
+        print("semilla {seed:>2}: {n_symbols:>4} símbolos nuevos, {end}".format(**row))
+    n_ended = sum(row["end"] == "<end>" for row in rows)
+    print(f"{n_ended} de {len(rows)} acaban por sí solas")
+    write_csv(options.output, rows)
+
+
+def prompt(chosen):
+    """Return the tokens that the lesson gives to its last network."""
+    songs, _ = datasets.load_dataset(chosen["DATASET"])
+    held_out = datasets.split_by_song(songs, seed=chosen["SEED"]).held_out
+    longest = max(map(encoding.get_encoding("events").encode, held_out), key=len)
+    return encoding.whole_chords(longest[: chosen["SEQUENCE_LEN"]], "events")
+
+
+def ending(bundle, motif, chosen, seed):
+    """Return a row: how many symbols the network writes from a seed, and what ends them."""
+    start_id, end_id = bundle.vocabulary.to_ids([encoding.START, encoding.END])
+    ids = generate(
+        bundle.model,
+        bundle.vocabulary.to_ids(motif),
+        chosen["N_NOTES"],
+        bundle.window_length,
+        chosen["TEMPERATURE"],
+        np.random.default_rng(seed),
+        banned_ids=[start_id],
+        end_id=end_id,
+    )
+    ended = len(ids) < chosen["N_NOTES"]
+    return {"seed": seed, "n_symbols": len(ids), "end": "<end>" if ended else "límite"}
+
+
+if __name__ == "__main__":
+    main()
