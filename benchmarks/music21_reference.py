@@ -49,13 +49,15 @@ def differences(path, song):
     """Return a Counter of the notes of a file that music21 and we read otherwise, by why.
 
     "corta": a note shorter than half a step, which lasts a step with us and none with music21
-    "acorde": one that music21 lets begin or end with another, struck a step or two from it
+    "acorde": one that music21 lets begin or end with another, struck a step or two from it;
+        where both are of one key, it has one note of the two
     "otra": any other, or a note that only one of both has
     """
     theirs, ours = notes_by_music21(path), notes_of_song(song)
     unmatched, why = theirs - ours, Counter()
     for note in sorted(ours - theirs):
-        pair = next((other for other in sorted(unmatched) if _is_near(note, other)), None)
+        candidates = [*sorted(unmatched), *sorted(theirs)]
+        pair = next((other for other in candidates if _is_near(note, other)), None)
         unmatched.discard(pair)
         if pair is None:
             why["otra"] += 1
