@@ -24,6 +24,7 @@ MAX_BARS = 64  # unless more are asked for
 MAX_NOTES = 5_000  # engraved in two seconds
 MAX_STAVES = 16
 ACCIDENTALS = {-2: "ff", -1: "f", 0: "n", 1: "s", 2: "x"}
+UNWRITTEN = ACCIDENTALS | {2: "ss"}  # MEI has another word for what is meant and not drawn
 MEI = """<?xml version="1.0" encoding="UTF-8"?>
 <mei xmlns="http://www.music-encoding.org/ns/mei" meiversion="5.0"><music><body><mdiv><score>
 {definition}<section>
@@ -284,7 +285,7 @@ def _flat(units):
 
 
 def _read(pieces):
-    """Return the (key, pitch, is tied) of the notes of a staff, in the order in which they are read.
+    """Return the (key, pitch, is tied) of the notes of a staff in the order of reading.
 
     pieces: a dict from the name of a layer to its Pieces
     key: (layer, tick, pitch, is a grace note)
@@ -344,4 +345,4 @@ def _name(name):
     text = f'pname="{letter.lower()}" oct="{octave}"'
     if drawn:
         return f'{text} accid="{ACCIDENTALS[alteration]}"'
-    return f'{text} accid.ges="{ACCIDENTALS[alteration]}"' if alteration else text
+    return f'{text} accid.ges="{UNWRITTEN[alteration]}"' if alteration else text

@@ -102,11 +102,13 @@ class _Cells:
         bar = self.bars[bisect_right(self.starts, tick) - 1]
         length = cell_length(bar.metre)
         start = bar.origin + floor((tick - bar.origin) / length) * length
-        stop = min(start + length, bar.stop)
+        start, stop = max(start, bar.start), min(start + length, bar.stop)
         steps = (6, 3)
-        if start >= bar.start and stop - start == length:
+        if stop - start == length:
             steps += (4, 8)[: length // EIGHTH]
-        return max(start, bar.start), stop, steps
+        elif stop - start == EIGHTH:  # half a beat, as a pick-up may be
+            steps += (4,) if (start - bar.origin) % EIGHTH == 0 else ()
+        return start, stop, steps
 
     def nearest(self, tick):
         cell = self.cell(tick)

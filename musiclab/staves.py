@@ -82,7 +82,7 @@ def is_choir(song):
 
 
 def _is_line(events):
-    """Return whether NoteEvents are one voice's: no chords, and none begins long before another ends."""
+    """Return whether NoteEvents are one voice's, without chords and almost without overlaps."""
     single = all(len(event.pitches) == 1 for event in events)
     follows = lambda a, b: a.onset_ql < b.onset_ql and a.end_ql - b.onset_ql <= LEGATO_QL
     sounding = sorted((e for e in events if e.duration_ql > 0), key=lambda e: e.onset_ql)

@@ -27,7 +27,7 @@ from musiclab.rhythm import split
 MEI = "{http://www.music-encoding.org/ns/mei}"
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 LETTERS = dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
-ALTERATIONS = {"ff": -2, "f": -1, "n": 0, "s": 1, "x": 2}
+ALTERATIONS = {"ff": -2, "f": -1, "n": 0, "s": 1, "x": 2, "ss": 2}
 
 
 def melody(*notes, **fields):
@@ -636,6 +636,12 @@ def test_careless_playing_is_written_as_it_was_meant():
         for e in exact.events
     )
     assert read(Song(played))[0] == read(exact)[0]
+
+
+def test_a_pick_up_of_half_a_beat_keeps_its_triplet():
+    triplet = [(k / 6, 1 / 6, 67 + k) for k in range(3)]
+    song = melody(*triplet, (0.5, 2, 72), (2.5, 2, 71), bars=((0.0, 1, 8), (0.5, 2, 4)))
+    assert read(song)[0] == notes_in(song)
 
 
 def test_grace_notes():
