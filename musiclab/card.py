@@ -17,10 +17,14 @@ from musiclab.playback import data_url, left_out, mp3_bytes, player_html, render
 from musiclab.plotting import roll_png
 
 
-def show(song, title="", *, instrument=None, tempo_bpm=None, score=True, roll=True, **roll_options):
+def show(
+    song, title="", *, note="", instrument=None, tempo_bpm=None, score=True, roll=True,
+    **roll_options,
+):  # fmt: skip
     """Return the card of a song, to be the last line of a cell.
 
     title: its source if there is none
+    note: a sentence beside the title, such as that the song was cut
     instrument, tempo_bpm: others than the song's; see `playback.with_sound`
     score, roll: whether to show them
     roll_options: what `plotting.piano_roll` takes, such as prompt_ql
@@ -29,9 +33,10 @@ def show(song, title="", *, instrument=None, tempo_bpm=None, score=True, roll=Tr
     """
     song = with_sound(song, instrument, tempo_bpm)
     title = title or song.source or "Canción"
+    head = f"<b>{html.escape(title)}</b>" + (f" ({html.escape(note)})" if note else "")
     if not song.events:
-        return HTML(f"<p><b>{html.escape(title)}</b>: la canción no tiene ninguna nota.</p>")
-    parts = [f"<p style='margin:0'><b>{html.escape(title)}</b><br>{html.escape(_about(song))}</p>"]
+        return HTML(f"<p>{head}: la canción no tiene ninguna nota.</p>")
+    parts = [f"<p style='margin:0'>{head}<br>{html.escape(_about(song))}</p>"]
     parts.append(_attempt(_sound, song, title))
     if score:
         parts.append(_attempt(_details, "Partitura", lambda: sheet(song).data))

@@ -8,12 +8,15 @@ C4:1,5 lasts 1.5. Any other separates notes, so C4:1,D4:2 are two and
 «C4:1, 5» is none.
 """
 
+import math
 import re
+from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from string import ascii_lowercase, ascii_uppercase
 
-from musiclab.encoding import END, get_encoding, pitch_name
-from musiclab.errors import ParameterError
+from musiclab.encoding import END, REST, get_encoding, pitch_name
+from musiclab.errors import ParameterError, VocabularyError
 from musiclab.grid import LOWEST_PITCH
 from musiclab.notes import NoteEvent, Song
 
@@ -21,6 +24,7 @@ CLASSES = {"do": 0, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
 CLASSES |= dict(zip("cdefgab", (0, 2, 4, 5, 7, 9, 11), strict=True))
 ALTERATIONS = {"#": 1, "♯": 1, "sostenido": 1, "-": -1, "b": -1, "♭": -1, "bemol": -1}
 LONGEST_QL = 64
+MOST_OFFERED = 3
 SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
 
 _PITCH = (
@@ -43,8 +47,75 @@ def motif_tokens(text, encoding):
     encoding: its name. Where songs begin with START so does the motif, and
         it has no END. See `parse_motif` for the text and the errors.
     """
-    tokens = get_encoding(encoding).encode(parse_motif(text))
-    return tokens[:-1] if tokens[-1] == END else tokens
+    return opening_tokens(parse_motif(text), encoding)
+
+
+def opening_tokens(song, encoding):
+    """Return the tokens of a song that is to be continued: those of the whole song but END."""
+    tokens = get_encoding(encoding).encode(song)
+    return tokens[:-1] if tokens[-1:] == [END] else tokens
+
+
+# What a network knows
+
+
+def known_tokens(text, encoding, vocabulary):
+    """Return the tokens of a motif, all of them in a vocabulary: see `motif_tokens`.
+
+    Raises VocabularyError for the first note or silence that the vocabulary
+    lacks, with others in its place that can be typed as they stand.
+    """
+    tokens = motif_tokens(text, encoding)
+    known = set(vocabulary.tokens)
+    if known.issuperset(tokens):
+        return tokens
+    for event in parse_motif(text).events:
+        if not known.issuperset(_alone(event, encoding)):
+            spanish = _is_spanish(text)
+            near = [note_text(note, spanish) for note in _known_near(event, encoding, vocabulary)]
+            raise _never_seen(note_text(event, spanish), near, "elige otra red")
+    length = next(token for token in tokens if token not in known).partition(":")[2]
+    rests = [token.partition(":")[2] for token in known if token.startswith(f"{REST}:")]
+    rests.sort(key=lambda rest: (abs(Fraction(rest) - Fraction(length)), rest))
+    near = [f"r:{rest}" for rest in rests[:MOST_OFFERED]]
+    raise _never_seen(f"r:{length}" if length else "r", near, "quita el silencio")
+
+
+def _never_seen(what, near, otherwise):
+    offered = " o ".join(f"«{text}»" for text in near)
+    remedy = f"prueba con {offered}" if near else otherwise
+    return VocabularyError(f"la red no ha visto nunca «{what}» y no sabe seguirlo: {remedy}")
+
+
+def _alone(event, encoding):
+    """Return the tokens of a motif of one note or chord."""
+    return opening_tokens(Song((replace(event, onset_ql=0.0),)), encoding)
+
+
+def _known_near(event, encoding, vocabulary):
+    """Return the notes and chords, at most MOST_OFFERED, that a network knows and are most alike."""
+    decode, known = get_encoding(encoding).decode, set(vocabulary.tokens)
+    decoded = filter(None, (decode([token], 1.0) for token in vocabulary.tokens[1:]))
+    notes = {replace(note, velocity=event.velocity) for note, *_ in decoded}
+    notes = {note for note in notes if 0 < note.duration_ql <= LONGEST_QL}
+    likest = sorted(notes, key=lambda n: (_distance(n, event), n.pitches, n.duration_ql))
+    playable = (note for note in likest if known.issuperset(_alone(note, encoding)))
+    return list(islice(playable, MOST_OFFERED))
+
+
+def _distance(note, other):
+    """Return how unlike two notes or chords are: a doubled duration is worse than a semitone."""
+    semitones = sum(abs(a - b) for a, b in zip(note.pitches, other.pitches, strict=False))
+    doublings = abs(math.log2(note.duration_ql / other.duration_ql))
+    return semitones + 1.5 * doublings + 12 * abs(len(note.pitches) - len(other.pitches))
+
+
+# Texts
+
+
+def _is_spanish(text):
+    """Whether a motif has notes by their Spanish names."""
+    return bool(re.search("do|re|mi|fa|sol|la|si", re.sub("silencio|rest|sostenido", "", text.casefold())))
 
 
 def parse_motif(text):
@@ -83,7 +154,7 @@ def note_text(event, spanish=True):
     spanish: whether to write Sib3, or B-3. The duration is rounded to 1/96.
     """
     names = (f"{SPANISH[p % 12]}{p // 12 - 1}" if spanish else pitch_name(p) for p in event.pitches)
-    duration_ql = Fraction(event.duration_ql).limit_denominator(96)
+    duration_ql = Fraction(event.duration_ql).limit_denominator(96) or Fraction(1, 96)
     return "+".join(names) + (f":{duration_ql}" if duration_ql != 1 else "")
 
 

@@ -228,7 +228,11 @@ def _read_int(value):
     raise ValueError(value)
 
 
-def _read_float(value):
+def read_number(value):
+    """Return the float of a finite number, or of its text with a point or a comma.
+
+    Raises ValueError for anything else.
+    """
     if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
         value = float(value.replace(",", "."))
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
@@ -272,7 +276,7 @@ def _plain(text):
         return None
     if word in ("true", "false"):
         return word == "true"
-    for read in (_read_int, _read_float):
+    for read in (_read_int, read_number):
         with suppress(ValueError):
             return read(text)
     return text
@@ -286,7 +290,7 @@ _FLOAT = re.compile(
 _KINDS = {
     bool: (_read_bool, "true o false"),
     int: (_read_int, "un entero"),
-    float: (_read_float, "un número (escrito 0.5 o 0,5)"),
+    float: (read_number, "un número (escrito 0.5 o 0,5)"),
     str: (_read_text, "un texto"),
     list: (_read_list, "una lista entre corchetes"),
     type(None): (_read_any, "un valor suelto o una lista de ellos"),

@@ -64,6 +64,14 @@ def test_many_instruments_are_counted():
     assert "piano de cola, violín, violonchelo, 3 instrumentos más" in page
 
 
+def test_note_stands_beside_the_title(song):
+    page = show(song, "Una", note="cortada <aquí>", score=False, roll=False).data
+    assert "<b>Una</b> (cortada &lt;aquí&gt;)<br>violín" in page
+    assert "(" not in show(song, "Una", score=False, roll=False).data.split("<br>")[0]
+    page = show(Song((), source="vacía"), note="la red la terminó").data
+    assert "<b>vacía</b> (la red la terminó): la canción no tiene ninguna nota" in page
+
+
 def test_song_without_notes_says_so():
     page = show(Song((), source="vacía")).data
     assert "vacía" in page and "no tiene ninguna nota" in page and "<audio" not in page

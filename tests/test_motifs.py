@@ -1,12 +1,23 @@
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musiclab.encoding import ENCODINGS, END, START, decode_song, pitch_name
-from musiclab.errors import ParameterError
-from musiclab.motifs import motif_tokens, note_text, parse_motif
+from musiclab.encoding import (
+    ENCODINGS,
+    END,
+    HOLD,
+    REST,
+    START,
+    UNKNOWN,
+    Vocabulary,
+    decode_song,
+    pitch_name,
+)
+from musiclab.errors import ParameterError, VocabularyError
+from musiclab.motifs import known_tokens, motif_tokens, note_text, parse_motif
 from musiclab.notes import NoteEvent
 
 SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
@@ -155,3 +166,63 @@ def test_motif_as_tokens():
         assert decode_song(tokens, name).events == parse_motif("C4:1/2 D4:1/2 E4:1/2").events
     with pytest.raises(ParameterError, match="no existe la codificación «midi»"):
         motif_tokens("C4", "midi")
+
+
+# What a network knows
+
+VOCABULARIES = {
+    "events": (START, "rest:1/2", "rest:2", "C4:1:1", "C4:1/2:0", "D4:1/2:1/2", "G5:1/2:1/4"),
+    "events+velocity": (START, "C4:1:1:mf", "D4:1:1:ff", "D4:2:2:mf"),
+    "pitches": ("C4", "E4", "C4.E4.G4", "D4.F4"),
+    "tutorial": ("C4", "D4", "0.4.7", "0"),
+    "grid": (START, HOLD, REST, "C4", "D4"),
+}
+
+
+def offered(text, encoding, tokens=None):
+    """Return the sentence about a motif that is refused, and what it says to try."""
+    vocabulary = Vocabulary((UNKNOWN, *(tokens or VOCABULARIES[encoding])))
+    with pytest.raises(VocabularyError, match="no ha visto nunca") as error:
+        known_tokens(text, encoding, vocabulary)
+    said, _, remedy = str(error.value).partition("prueba con ")
+    tries = re.findall("«(.*?)»", remedy)
+    for one in tries:
+        # A silence stands between notes that are known.
+        known_tokens(f"Do4 {one} Do4" if one[0] == "r" else one, encoding, vocabulary)
+    return said, tries
+
+
+@pytest.mark.parametrize(
+    "text, encoding, said, tries",
+    [
+        ("Do4 Re4", "events", "«Re4»", ["Re4:1/2", "Do4"]),
+        ("Do4 D4:3", "events", "«Re4:3»", ["Re4:1/2", "Do4"]),
+        ("C4 D4:3", "events", "«D4:3»", ["D4:1/2", "C4"]),
+        ("Do4 sol5:1/2", "events", "«Sol5:1/2»", ["Re4:1/2", "Do4"]),
+        ("Do4+Mi4", "events", "«Do4+Mi4»", ["Do4", "Re4:1/2"]),
+        ("Do4 r:3/2 Do4", "events", "«r:3/2»", ["r:2", "r:1/2"]),
+        ("Re4", "events+velocity", "«Re4»", ["Re4:2", "Do4"]),
+        ("C4 D4", "pitches", "«D4»", ["C4", "E4", "D4+F4"]),
+        ("Do Fa+La", "tutorial", "«Fa4+La4»", ["Do4+Do5", "Re4", "Do4"]),
+        ("Do4 Sol4", "grid", "«Sol4»", ["Re4:1/4", "Do4:1/4"]),
+    ],
+)
+def test_what_a_network_has_not_seen_is_told_with_what_it_has(text, encoding, said, tries):
+    sentence, found = offered(text, encoding)
+    assert said in sentence and found == tries
+
+
+def test_nothing_is_offered_where_nothing_is_alike():
+    assert "elige otra red" in offered("Do4", "events", (START, "rest:1"))[0]
+    assert "quita el silencio" in offered("Do4 r Do4", "events", (START, "C4:1:1"))[0]
+    assert "elige otra red" in offered("Do4", "grid", (START, "C4"))[0]
+    chord = (START, HOLD, "C4", "E4", "G4", "C5")
+    assert "quita el silencio" in offered("C4+E4+G4+C5 r C4+E4+G4+C5", "grid", chord)[0]
+
+
+@pytest.mark.parametrize("encoding", VOCABULARIES)
+@given(st.lists(st.sampled_from(("Do4", "Re4", "Sol5:2", "r", "r:1/2", "Do4+Mi4", "La3:0,25"))))
+def test_any_motif_is_known_or_what_is_offered_is(encoding, items):
+    if set(items) - {"r", "r:1/2"}:
+        with contextlib.suppress(pytest.fail.Exception):  # it is known
+            offered(" ".join(items), encoding)
