@@ -349,11 +349,13 @@ def _program(part):
 
 
 def _part_events(part):
-    """Return the NoteEvents of a part, tied notes joined, grace notes dropped."""
+    """Return the NoteEvents of a part: tied notes joined, grace notes and names of chords dropped."""
     events, tied = [], {}
     for note in part.flatten().notes:
         pitches = tuple(sorted({pitch.midi for pitch in getattr(note, "pitches", ())}))
-        if not pitches or note.duration.isGrace:
+        # A letter above the staff, such as a dynamic of ABC, may be taken for a chord's name.
+        named = "ChordSymbol" in note.classes
+        if not pitches or named or note.duration.isGrace:
             continue
         event = NoteEvent(float(note.offset), float(note.quarterLength), pitches)
         tie = note.tie.type if note.tie else "none"

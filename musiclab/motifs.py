@@ -115,7 +115,9 @@ def _distance(note, other):
 
 def _is_spanish(text):
     """Whether a motif has notes by their Spanish names."""
-    return bool(re.search("do|re|mi|fa|sol|la|si", re.sub("silencio|rest|sostenido", "", text.casefold())))
+    return bool(
+        re.search("do|re|mi|fa|sol|la|si", re.sub("silencio|rest|sostenido", "", text.casefold()))
+    )
 
 
 def parse_motif(text):

@@ -150,10 +150,11 @@ def test_place_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_ties_are_joined_graces_dropped_and_a_pickup_is_a_short_bar():
-    from music21 import converter, note
+    from music21 import converter, harmony, note
 
     part = converter.parse("tinyNotation: 4/4 r2. c4~ c1~ c2 c4 d4~ d4 e2.")
     part.measure(2).insert(0, note.Note("G4").getGrace())
+    part.measure(2).insert(0, harmony.ChordSymbol("F"))
     found = [(e.onset_ql, e.duration_ql, e.pitches) for e in datasets._part_events(part)]
     assert found == [(3, 7, (60,)), (10, 1, (60,)), (11, 2, (62,)), (13, 3, (64,))]
     assert datasets._bars(part) == ((0, 4, 4),)

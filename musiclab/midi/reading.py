@@ -112,17 +112,21 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     if not parts:
         why = "solo tiene percusión" if kits else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
-    notes, strokes = _table(parts, latest), _table(kits, latest)
-    strokes[PART] = 0  # a drum is one key, whichever kit it stands in
-    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
-    notes, n_moved, n_merged = _on_grid(notes, score.ticks_per_quarter, steps_per_quarter)
-    strokes, _, _ = _on_grid(strokes, score.ticks_per_quarter, steps_per_quarter)
+    grid = score.ticks_per_quarter, steps_per_quarter
+    notes = _table(parts, latest)
+    n_notes, n_strokes, drums = notes.shape[1], 0, ()
+    notes, n_moved, n_merged = _on_grid(notes, *grid)
+    if kits:
+        strokes = _table(kits, latest)
+        strokes[PART] = 0  # a drum is one key, whichever kit it stands in
+        n_strokes = strokes.shape[1]
+        drums = events_of(_on_grid(strokes, *grid)[0], steps_per_quarter)
     programs = tuple(track.program for track in parts)
     song = Song(
         events_of(notes, steps_per_quarter),
         program=programs[0],
         programs=programs if len(programs) > 1 else (),
-        drums=events_of(strokes, steps_per_quarter),
+        drums=drums,
     )
     reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
     return _with_marks(song, score, joined(header, tracks)), reading
@@ -207,7 +211,8 @@ def _with_marks(song, score, data):
     keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
     if _may_be_shuffled(tempos) or _may_be_shuffled(bars):
         tempos, bars = _marks_in_order(data) or (tempos, bars)
-    last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, song.duration_ql)
+    end_ql = song.duration_ql
+    last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, end_ql)
     tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
     bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
     keys = last_said((k[0], k[1], MODES[k[2]]) for k in keys if abs(k[1]) <= 7 and k[2] in (0, 1))
