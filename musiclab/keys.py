@@ -130,19 +130,21 @@ def usual_alteration(letter, sharps):
 def named(notes, sharps):
     """Return the names of the notes of a staff in a bar, with the accidentals they need.
 
-    notes: (key, pitch, is tied) of each, in the order in which they are read;
-        a key is anything that tells them apart
+    notes: (mark, pitch, tied_from) of each, in the order in which they are read;
+        a mark is anything that tells them apart, and tied_from the key
+        signature in which a tied note began, or None where none is tied
 
-    Returns a dict from key to (letter, octave, alteration, is drawn). An
+    Returns a dict from mark to (letter, octave, alteration, is drawn). An
     accidental is drawn where a name differs from the key signature or from the
-    last of its height in the bar, and not on a tied note.
+    last of its height in the bar, and not on a tied note, which keeps its name.
     """
     drawn, names = {}, {}
-    for key, pitch, tied in notes:
-        letter, octave, alteration = spelled(pitch, sharps)
+    for mark, pitch, tied_from in notes:
+        tied = tied_from is not None
+        letter, octave, alteration = spelled(pitch, tied_from if tied else sharps)
         usual = drawn.get((letter, octave), usual_alteration(letter, sharps))
         shown = alteration != usual and not tied
         if shown:
             drawn[letter, octave] = alteration
-        names[key] = letter, octave, alteration, shown
+        names[mark] = letter, octave, alteration, shown
     return names

@@ -91,6 +91,13 @@ def test_accidentals_follow_the_key_of_their_bar():
     assert accidentals(song) == ["", "n", "f", "n", "s", "n", "", "n"]
 
 
+def test_a_note_that_is_tied_into_another_key_keeps_its_name():
+    song = melody((3, 2, 68), (5, 1, 68), keys=((0.0, -3, "major"), (4.0, 2, "major")))
+    notes = ET.fromstring(score_mei(song)[0]).iter(f"{MEI}note")
+    assert [note.get("pname") for note in notes] == ["a", "a", "g"]
+    assert accidentals(song) == ["", "", "s"]
+
+
 def test_a_guessed_key_gives_names_that_are_read_with_ease():
     # C# and G# with every white key: four sharps would fit, with B# and E# for C and F.
     lengths = {64: 4, 71: 4, 69: 3, 68: 3, 61: 2, 66: 2, 63: 1, 60: 2, 65: 2}
