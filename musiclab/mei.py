@@ -180,6 +180,8 @@ def _measures(groups, bars, keys, tempos):
     tempos: (tick, quarter notes a minute) of each metronome mark
     """
     staves = [staff for group in groups for staff in group.staves]
+    lines = [bar.start for bar in bars]
+    key_at = lambda tick: keys[bisect_right(lines, tick) - 1]
     number = 0
     for k, bar in enumerate(bars):
         changes = _changes(bars, keys, k) if k else ""
@@ -190,7 +192,7 @@ def _measures(groups, bars, keys, tempos):
         yield f'<measure n="{number}"{partial}{_bar_line(bars, k)}>'
         ties = ""
         for n, staff in enumerate(staves, start=1):
-            layers, tied = _staff(staff, n, bar, keys[k])
+            layers, tied = _staff(staff, n, bar, key_at)
             yield f'<staff n="{n}">{layers}</staff>'
             ties += tied
         marks = [_tempo(*mark, bar) for mark in tempos if bar.start <= mark[0] < bar.stop]
@@ -259,12 +261,15 @@ def _tempo(tick, tempo_bpm, bar):
 # One bar of one staff
 
 
-def _staff(staff, n, bar, sharps):
-    """Return the layers of a staff in a bar, and the ties that begin in it, in MEI."""
+def _staff(staff, n, bar, key_at):
+    """Return the layers of a staff in a bar, and the ties that begin in it, in MEI.
+
+    key_at: function from a tick to the sharps in force
+    """
     filled = layers_in(staff, bar) or {0: [Chord(bar.start, bar.stop)]}
     layers = {f"s{n}v{k}": written(chords, bar) for k, chords in filled.items()}
     pieces = {layer: _flat(units) for layer, units in layers.items()}
-    names = named(_read(pieces), sharps)
+    names = named(_read(pieces, key_at), key_at(bar.start))
     elements = ""
     for k, (layer, units) in enumerate(layers.items(), start=1):
         silent = bar.whole and not any(piece.chord.pitches for piece in pieces[layer])
@@ -284,19 +289,21 @@ def _flat(units):
     return [piece for unit in units for piece in (unit if isinstance(unit, list) else [unit])]
 
 
-def _read(pieces):
-    """Return the (key, pitch, is tied) of the notes of a staff in the order of reading.
+def _read(pieces, key_at):
+    """Return the notes of a staff in a bar, as `named` takes them, in the order of reading.
 
     pieces: a dict from the name of a layer to its Pieces
-    key: (layer, tick, pitch, is a grace note)
+
+    Each is told by (layer, tick, pitch, whether it is a grace note).
     """
     found = [(piece, layer) for layer, those in pieces.items() for piece in those]
     notes = []
     for piece, layer in sorted(found, key=lambda pair: pair[0].start):
-        start, tied = piece.start, piece.start > piece.chord.start
-        graces = () if tied else piece.chord.graces
-        notes += [((layer, start, pitch, True), pitch, False) for pitch in graces]
-        notes += [((layer, start, pitch, False), pitch, tied) for pitch in piece.chord.pitches]
+        start, begun = piece.start, piece.chord.start
+        tied_from = key_at(begun) if start > begun else None
+        graces = () if start > begun else piece.chord.graces
+        notes += [((layer, start, pitch, True), pitch, None) for pitch in graces]
+        notes += [((layer, start, pitch, False), pitch, tied_from) for pitch in piece.chord.pitches]
     return notes
 
 
