@@ -23,6 +23,7 @@ from musiclab.staves import KEYBOARDS, Staff, clef_of, closed_score, is_choir, l
 MAX_BARS = 64  # unless more are asked for
 MAX_NOTES = 5_000  # engraved in two seconds
 MAX_STAVES = 16
+LONG_NAME = 12  # letters
 ACCIDENTALS = {-2: "ff", -1: "f", 0: "n", 1: "s", 2: "x"}
 UNWRITTEN = ACCIDENTALS | {2: "ss"}  # MEI has another word for what is meant and not drawn
 MEI = """<?xml version="1.0" encoding="UTF-8"?>
@@ -139,6 +140,13 @@ def _two_hands(groups):
     return len(groups) == 2 and KEYBOARDS.issuperset(group.program for group in groups)
 
 
+def _label(name):
+    """Return a name in MEI, a long one in two lines: what a browser draws wider is not cut off."""
+    first, _, rest = html.escape(name).partition(" ")
+    long = rest and len(name) > LONG_NAME
+    return f"<label>{first}<lb/>{rest}</label>" if long else f"<label>{html.escape(name)}</label>"
+
+
 # The score
 
 
@@ -146,7 +154,7 @@ def _definition(groups, sharps, metre):
     """Return MEI's scoreDef: clefs, key and time signatures, braces and names."""
     text, n = "", 0
     for group in groups:
-        labels = [f"<label>{html.escape(label)}</label>" * bool(label) for label in group.labels]
+        labels = [_label(name) if name else "" for name in group.labels]
         alone = len(group.staves) == 1
         # One name stands before all the staves of a group, else each has its own.
         common = labels.pop() if len(labels) == 1 and not alone else ""
@@ -251,7 +259,8 @@ def _tempo(tick, tempo_bpm, bar):
     """Return a metronome mark, of the dotted quarter where that is the beat."""
     dotted = is_compound(bar.metre) and bar.metre[1] == 8
     text = f"♩. = {tempo_bpm / 1.5:.0f}" if dotted else f"♩ = {tempo_bpm:.0f}"
-    beat = 1 + (tick - bar.start) * bar.metre[1] / WHOLE
+    # The first one stands above the clef, where no high note meets it.
+    beat = 1 + (tick - bar.start) * bar.metre[1] / WHOLE if tick else 0
     # A character that fonts have: verovio's own glyph needs a font that typst cannot read.
     return (
         f'<tempo staff="1" tstamp="{beat:g}" place="above" midi.bpm="{tempo_bpm:g}">{text}</tempo>'

@@ -278,18 +278,18 @@ def test_changes_of_tempo_are_marked():
     changes = ((4.0, 90.0), (8.0, 90.8), (10.0, 60.0), (13.0, 50.0), (13.1, 45.0))
     song = scale(*C_MAJOR * 4, tempos=changes)
     assert tempos(song) == [
-        ("1", "1", "♩ = 120"),
+        ("1", "0", "♩ = 120"),
         ("2", "1", "♩ = 90"),
         ("3", "3", "♩ = 60"),
         ("4", "2.08333", "♩ = 45"),
     ]
     song = scale(*[60] * 12, bars=((0.0, 6, 8),), tempos=((3.0, 90.0),))
-    assert tempos(song) == [("1", "1", "♩. = 80"), ("2", "1", "♩. = 60")]
+    assert tempos(song) == [("1", "0", "♩. = 80"), ("2", "1", "♩. = 60")]
 
 
 def test_the_tempos_of_a_player_are_not_marked():
     rng = np.random.default_rng(0)
     changes = tuple((k / 2, float(rng.uniform(80, 140))) for k in range(1, 60))
-    assert tempos(scale(*C_MAJOR * 8, tempos=changes)) == [("1", "1", "♩ = 120")]
+    assert tempos(scale(*C_MAJOR * 8, tempos=changes)) == [("1", "0", "♩ = 120")]
     changes = tuple((float(k), float(rng.uniform(80, 140))) for k in range(1, 30))
-    assert tempos(scale(*C_MAJOR * 8, tempos=changes)) == [("1", "1", "♩ = 120")]
+    assert tempos(scale(*C_MAJOR * 8, tempos=changes)) == [("1", "0", "♩ = 120")]
