@@ -10,7 +10,6 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import chain, count
@@ -27,7 +26,7 @@ from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterEr
 from musiclab.files import write_bytes
 from musiclab.generation import generate
 from musiclab.instruments import COMMON, NAMES
-from musiclab.midi import load_midi
+from musiclab.midi import load_folder
 from musiclab.notation import save_pdf
 from musiclab.notes import Song
 from musiclab.plotting import comma
@@ -58,7 +57,8 @@ SETTINGS = {
 
 def small_bundle(sources=REELS, settings=SETTINGS):
     """Return a bundle that writes Irish reels as `events`, trained when there is none yet."""
-    recipe = json.dumps([training.FORMAT, sources, settings])
+    contents = [row["sha256"] for row in datasets.dataset_rows("folk", sources)]
+    recipe = json.dumps([training.FORMAT, contents, settings])
     folder = Path(os.environ.get("MUSICLAB_CACHE") or platformdirs.user_cache_dir("musiclab"))
     path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.npz"
     try:
@@ -74,7 +74,7 @@ def small_songs(sources=REELS):
     """Return the reels that the small bundle has learned from, and those it was judged by."""
     folder = datasets.build_dataset("folk", sources=sources)
     files = [row["file"] for row in datasets.dataset_rows("folk", sources)]
-    return [replace(load_midi(folder / file), source=file) for file in files]
+    return load_folder(folder, names=files)[0]
 
 
 def _train_small(
