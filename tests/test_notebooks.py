@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from musiclab import running
 from musiclab.errors import RunError
+from musiclab.midi import save_midi
+from musiclab.notes import NoteEvent, Song
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(running.NOTEBOOKS.glob("*.ipynb"))
@@ -161,6 +164,40 @@ def test_another_seed_writes_another_song(two_runs, tmp_path):
     path = running.find_notebook("01")
     other = running.run_notebook(path, SMALLEST | {"SEED": 1, "OUTPUT_DIR": str(tmp_path)})
     assert (other / "song.mid").read_bytes() != (two_runs[0] / "song.mid").read_bytes()
+
+
+def outputs_of(run, name):
+    """Return the outputs of a name, such as stderr, in a run's executed notebook."""
+    (path,) = run.glob("*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    return [o for cell in cells for o in cell.get("outputs", ()) if o.get("name") == name]
+
+
+def game_tune(seed):
+    """Return a tune as old games have it: broken chords in thirty-seconds, bass and drums."""
+    root, *steps = np.random.default_rng(seed).integers(0, 8, 5).tolist()
+    events, drums = [], []
+    for beat in range(16):
+        low = 48 + root + steps[beat // 4]
+        events.append(NoteEvent(beat, 0.5, (low - 12,), part=1))
+        for k in range(8):
+            events.append(NoteEvent(beat + k / 8, 0.125, (low + (0, 4, 7, 12)[k % 4],)))
+        drums.append(NoteEvent(beat, 0.25, (36 + 2 * (beat % 2),)))
+    events.sort(key=lambda event: (event.onset_ql, event.part))
+    return Song(tuple(events), programs=(80, 38), tempo_bpm=150.0, drums=tuple(drums))
+
+
+def test_lesson_runs_on_game_music_and_without_a_warning(two_runs, tmp_path, monkeypatch):
+    for seed in range(6):
+        save_midi(game_tune(seed), tmp_path / "Datasets/juegos" / f"{seed}.mid")
+    monkeypatch.setenv("MUSICLAB_DATASETS", str(tmp_path / "Datasets"))
+    run = running.run_notebook(
+        running.find_notebook("01"),
+        SMALLEST | {"DATASET": "juegos", "OUTPUT_DIR": str(tmp_path / "run")},
+    )
+    said = "".join(output.text for output in outputs_of(run, "stdout"))
+    assert "6 canciones leídas" in said and "percusión omitida: 16 golpes" in said
+    assert not outputs_of(run, "stderr") and not outputs_of(two_runs[0], "stderr")
 
 
 def test_a_failed_run_says_why_and_keeps_the_notebook(tmp_path):
