@@ -1,7 +1,7 @@
 """A panel in the notebook with which a trained network is played like an instrument.
 
 Its networks are the bundles that the lessons leave in runs/, and a small one
-for melodies that is trained once, in less than a minute, and kept in the
+for melodies that is trained once, in about a minute, and kept in the
 user's cache.
 """
 
