@@ -1,11 +1,13 @@
-"""One line of progress for long work, which leaves nothing behind.
+"""Long work: one line of progress that leaves nothing behind, and no pauses for garbage.
 
-It goes to the terminal or below the notebook's cell; where the environment
+The line goes to the terminal or below the notebook's cell; where the environment
 sets MUSICLAB_PROGRESS, into the file of that name, or nowhere if it is `off`.
 """
 
+import gc
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 from IPython import get_ipython
@@ -40,6 +42,18 @@ def progress(iterable, desc, unit, total=None):
         # None: off where the terminal is none, so that logs stay short.
         disable=True if where == "off" else None if file is sys.stderr else False,
     )
+
+
+@contextmanager
+def garbage_left():
+    """Keep Python from looking for garbage among a hundred thousand new objects, time and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Line:

@@ -1,15 +1,13 @@
 """Folders of MIDI files to songs: a bad file is named in the report and never stops the others."""
 
-import gc
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musiclab.errors import DatasetError, MidiError
 from musiclab.files import shown
 from musiclab.midi.reading import STEPS_PER_QUARTER, read_bytes, read_midi
-from musiclab.progress import progress
+from musiclab.progress import garbage_left, progress
 
 SUFFIXES = {".mid", ".midi"}
 
@@ -57,18 +55,6 @@ def midi_files(folder):
     return sorted(found, key=Path.as_posix)
 
 
-@contextmanager
-def _garbage_left():
-    """Keep Python from looking for garbage among a hundred thousand new notes, time and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER, names=None):
     """Read every MIDI file of a folder, or those of some names within it.
 
@@ -79,7 +65,7 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER, names=None):
     folder = Path(folder)
     paths = midi_files(folder) if names is None else [folder / name for name in names]
     songs, dropped, remarks, counts = [], [], [], Counter()
-    with _garbage_left():
+    with garbage_left():
         for path in progress(paths, "Leyendo MIDI", "fichero"):
             source = shown(path.relative_to(folder).as_posix())
             try:
@@ -89,10 +75,10 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER, names=None):
                 continue
             songs.append(replace(song, source=source))
             remarks += [(source, remark) for remark in reading.remarks()]
-            for name in ("n_notes", "n_moved", "n_merged"):
-                counts[name] += getattr(reading, name)
+            counts.update(vars(reading))
     kept = tuple(song.source for song in songs)
-    report = FolderReport(kept, tuple(dropped), tuple(remarks), **counts)
+    totals = (counts[name] for name in ("n_notes", "n_moved", "n_merged"))
+    report = FolderReport(kept, tuple(dropped), tuple(remarks), *totals)
     if not songs:
         raise DatasetError(f"ningún fichero de «{shown(folder)}» se pudo leer.\n{report}")
     return songs, report

@@ -33,6 +33,7 @@ MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
 SLOWEST_BPM, FASTEST_BPM = 4, 1000
 LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
 NEVER = 2**40  # ticks
+MAX_SORTED = 20  # tempos or signatures
 LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
 REASONS = {
     "EOF": "una pista se corta a mitad de un suceso",
@@ -113,20 +114,16 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
         why = "solo tiene percusión" if kits else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
     grid = score.ticks_per_quarter, steps_per_quarter
-    notes = _table(parts, latest)
-    n_notes, n_strokes, drums = notes.shape[1], 0, ()
+    notes, strokes = _table(parts, latest), _table(kits, latest)
+    strokes[PART] = 0  # a drum is one key, whichever kit it stands in
+    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
     notes, n_moved, n_merged = _on_grid(notes, *grid)
-    if kits:
-        strokes = _table(kits, latest)
-        strokes[PART] = 0  # a drum is one key, whichever kit it stands in
-        n_strokes = strokes.shape[1]
-        drums = events_of(_on_grid(strokes, *grid)[0], steps_per_quarter)
     programs = tuple(track.program for track in parts)
     song = Song(
         events_of(notes, steps_per_quarter),
         program=programs[0],
         programs=programs if len(programs) > 1 else (),
-        drums=drums,
+        drums=events_of(_on_grid(strokes, *grid)[0], steps_per_quarter) if kits else (),
     )
     reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
     return _with_marks(song, score, joined(header, tracks)), reading
@@ -209,7 +206,8 @@ def _with_marks(song, score, data):
     tempos = [(mark.time, mark.mspq) for mark in score.tempos]
     bars = [(mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures]
     keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
-    if _may_be_shuffled(tempos) or _may_be_shuffled(bars):
+    # Of so many symusic may turn round those that stand at one tick.
+    if max(len(tempos), len(bars)) > MAX_SORTED:
         tempos, bars = _marks_in_order(data) or (tempos, bars)
     end_ql = song.duration_ql
     last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, end_ql)
@@ -226,11 +224,6 @@ def _with_marks(song, score, data):
         bars=_changes(bars, before=(4, 4)),
         keys=_changes(keys),
     )
-
-
-def _may_be_shuffled(marks):
-    """Return whether symusic's order may not be the file's: many marks, some at one tick."""
-    return len(marks) > 20 and len({tick for tick, *_ in marks}) < len(marks)
 
 
 def _marks_in_order(data):
