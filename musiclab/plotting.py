@@ -213,14 +213,19 @@ def _span(song, numbers):
     return (events[0].onset_ql, max(event.end_ql for event in events)) if events else (0.0, 0.0)
 
 
+def _brief(name, n=30):
+    """Return a name that fits into a title: of a long one, the end."""
+    return name if len(name) <= n else f"…{name[-n:]}"
+
+
 def _shared_titles(song, other, run):
-    names = song.source or "la canción", other.source or "la otra"
+    names = _brief(song.source) or "la canción", _brief(other.source) or "la otra"
     if not run.length:
         return f"{names[0]}: no comparten ninguna nota", names[1]
     key = "en la misma tonalidad"
     if run.semitones:
         distance = f"{abs(run.semitones)} semitono{'s' * (abs(run.semitones) > 1)}"
-        key = f"{distance} más {'grave' if run.semitones > 0 else 'agudo'}"
+        key = f"{distance} más {'abajo' if run.semitones > 0 else 'arriba'}"
     return (
         f"{names[0]}: {run.length} notas o acordes seguidos, desde la negra {comma(f'{run.onset_ql:g}')}",
         f"{names[1]}: los mismos, desde la negra {comma(f'{run.source_onset_ql:g}')}, {key}",

@@ -288,7 +288,7 @@ def test_compared_songs_show_what_they_share(axes):
     assert plotting.compare_songs(song, other, axes) is axes
     top, bottom = axes
     assert labels(top)[0] == "nueva: 5 notas o acordes seguidos, desde la negra 2"
-    assert labels(bottom)[0] == "vieja: los mismos, desde la negra 40, 3 semitonos más agudo"
+    assert labels(bottom)[0] == "vieja: los mismos, desde la negra 40, 3 semitonos más arriba"
     for ax, start in ((top, 2), (bottom, 40)):
         drawn = [x for x, _, _, colour in notes_of(ax) if same(colour, plotting.ORANGE)]
         assert drawn == [start, start + 1, start + 2, start + 3, start + 4]
