@@ -68,7 +68,7 @@ def run(notebook, pairs, preset):
     folder = running.run_notebook(path, parameters)
     click.echo(f"Listo. En {_short(folder)}:")
     for file in sorted(folder.iterdir()):
-        click.echo(f"  {file.name:<40} {file.stat().st_size / 1000:>8,.0f} kB")
+        click.echo(f"  {file.name:<40} {file.stat().st_size / 1000:>8.0f} kB")
 
 
 @main.command()

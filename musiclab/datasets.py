@@ -113,8 +113,9 @@ def split_by_song(songs, seed, fraction=0.1):
         raise ParameterError(f"la fracción de validación es {fraction} y debe estar entre 0 y 1")
     tunes = _tunes(songs)
     if len(tunes) < 2:
+        what = "canción distinta" if len(tunes) == 1 else "canciones distintas"
         raise DatasetError(
-            f"hay {len(tunes)} canción distinta y hacen falta al menos 2, "
+            f"hay {len(tunes)} {what} y hacen falta al menos 2, "
             "una para entrenar y otra para validar: añade ficheros a la carpeta"
         )
     order = np.random.default_rng(seed).permutation(len(tunes))

@@ -101,9 +101,9 @@ def find_bundles(root=PROJECT / "runs"):
     ones, the oldest keeps its name when there are more.
     """
     root = Path(root)
-    oldest_first = sorted(root.rglob(training.BUNDLE), key=lambda p: (p.stat().st_mtime, str(p)))
+    found = filter(training.is_bundle, root.rglob(training.BUNDLE))  # a chorale's model is none
     bundles = {}
-    for path in oldest_first:
+    for path in sorted(found, key=lambda p: (p.stat().st_mtime, str(p))):
         name = _distinct(_bundle_name(path.parent.relative_to(root)), bundles)
         bundles[name] = path
     return dict(reversed(bundles.items()))
@@ -197,7 +197,7 @@ def ending(written, n_notes):
     if written.ended:
         return "la red la ha terminado"
     reason = "esta red no sabe terminar" if written.ended is None else "la red no había terminado"
-    return f"cortada en {n_notes} símbolos: {reason}"
+    return f"cortada a los {n_notes} símbolos nuevos: {reason}"
 
 
 def prompt_tokens(bundle, motif=""):

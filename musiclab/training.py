@@ -226,6 +226,15 @@ def save_bundle(path, bundle):
     return _write(path, FORMAT, bundle, bundle.model.get_weights())
 
 
+def is_bundle(path):
+    """Return whether a file is one that `save_bundle` wrote, as far as its heading says."""
+    try:
+        read_archive(path, FORMAT)
+    except BundleError:
+        return False
+    return True
+
+
 def load_bundle(path, vocabulary=None):
     """Read a bundle, whoever wrote it; its model is not compiled.
 

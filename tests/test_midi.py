@@ -83,7 +83,7 @@ def test_type_0_is_taken_apart_by_channels_and_its_drums_stand_apart():
     by_part = [[e.pitches for e in song.events if e.part == part] for part in range(song.n_parts)]
     assert by_part == [[(72,)] * 8, [(40,)] * 8]
     assert [e.onset_ql for e in song.drums] == list(range(8))
-    assert read.remarks() == ("percusión omitida: 8 golpes",) and read.n_notes == 16
+    assert read.remarks() == ("percusión omitida de los símbolos: 8 golpes",) and read.n_notes == 16
 
 
 def test_a_drum_struck_by_two_tracks_at_once_is_one_stroke():
@@ -377,7 +377,7 @@ def test_bad_files_are_named_and_good_ones_kept(folder):
     good = ("A.MID", "b.mid", "nested/deep/a.midi", "nested/drums and tune.mid")
     assert report.kept == tuple(song.source for song in songs) == good
     assert songs[0].events == songs[1].events and songs[2].tempo_bpm == 60
-    assert report.remarks == ((good[3], "percusión omitida: 2 golpes"),)
+    assert report.remarks == ((good[3], "percusión omitida de los símbolos: 2 golpes"),)
     assert report.n_notes == 3 * sum(len(e.pitches) for e in songs[0].events) + 1
     reasons = dict(report.dropped)
     assert list(reasons) == sorted(p.relative_to(folder).as_posix() for p in folder.glob("bad/*"))
@@ -392,7 +392,8 @@ def test_report_counts_what_a_coarse_grid_does(tmp_path):
     write_bytes(tmp_path / "played.mid", file_with(notes(60, 60, 62, start=35, length=20)))
     report = load_folder(tmp_path, steps_per_quarter=4)[1]
     assert (report.n_notes, report.n_moved, report.n_merged) == (3, 3, 1)
-    assert "de 3 notas, la rejilla mueve 3 más de 1/24 de negra y junta 1" in str(report)
+    assert "notas: 3; " in str(report) and "1 canción leída, 0 ficheros" in str(report)
+    assert "movidas más de 1/24 de negra: 3; juntadas con otra igual: 1" in str(report)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")

@@ -196,7 +196,7 @@ def test_lesson_runs_on_game_music_and_without_a_warning(two_runs, tmp_path, mon
         SMALLEST | {"DATASET": "juegos", "OUTPUT_DIR": str(tmp_path / "run")},
     )
     said = "".join(output.text for output in outputs_of(run, "stdout"))
-    assert "6 canciones leídas" in said and "percusión omitida: 16 golpes" in said
+    assert "6 canciones leídas" in said and "percusión omitida de los símbolos: 16 golpes" in said
     assert not outputs_of(run, "stderr") and not outputs_of(two_runs[0], "stderr")
 
 

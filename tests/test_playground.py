@@ -11,6 +11,7 @@ from musiclab.backend import keras
 from musiclab.encoding import END, START
 from musiclab.errors import ParameterError, VocabularyError
 from musiclab.playground import Panel, find_bundles, small_bundle, write_song
+from musiclab.storage import write_archive
 
 FEW = ("oneills1850/0721-0730.abc", "oneills1850/0732-0758_mh.abc")
 TINY = playground.SETTINGS | {
@@ -94,12 +95,15 @@ def test_song_tells_how_it_came_to_its_end(built, make_bundle):
     note = next(token for token in built.vocabulary.tokens if token.endswith(":1/2:1/2"))
     cut, ended = (write_song(favour(built, token), n_notes=9) for token in (note, END))
     assert not cut.ended and len(cut.song.events) == 9
-    assert playground.ending(cut, 9) == "cortada en 9 símbolos: la red no había terminado"
+    assert playground.ending(cut, 9) == "cortada a los 9 símbolos nuevos: la red no había terminado"
     assert ended.ended and len(ended.song.events) == 0
     assert playground.ending(ended, 9) == "la red la ha terminado"
     endless = write_song(make_bundle(every_step=True)[0], "C4 D4", n_notes=9)
     assert endless.ended is None and endless.prompt_ql == 1
-    assert playground.ending(endless, 9) == "cortada en 9 símbolos: esta red no sabe terminar"
+    assert (
+        playground.ending(endless, 9)
+        == "cortada a los 9 símbolos nuevos: esta red no sabe terminar"
+    )
 
 
 def test_what_an_error_offers_is_accepted_as_it_stands(built):
@@ -126,10 +130,13 @@ def test_bundles_of_runs_are_found_newest_first(make_bundle, tmp_path):
     for k, name in enumerate(("b", "a/c")):
         path = training.save_bundle(tmp_path / name / "model.npz", bundle)
         os.utime(path, (k, k))
+    # What `musiclab bench jsb` saves has the same name and is another kind of network.
+    write_archive(tmp_path / "jsb/model.npz", "another", {}, [])
     assert list(find_bundles(tmp_path)) == ["a/c", "b"] and find_bundles(tmp_path / "no") == {}
 
 
-def test_bundles_are_called_as_a_person_would(tmp_path):
+def test_bundles_are_called_as_a_person_would(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "is_bundle", lambda path: True)
     lesson = "01_tocando_un_poco_de_musica"
     folders = {
         f"{lesson}/2026-11-23_120000": "lección 1, 23 de noviembre a las 12:00",
@@ -167,7 +174,7 @@ def test_buttons_write_and_save(panel, tmp_path):
     first = panel.song
     card = panel.card.outputs[0]["data"]["text/plain"]
     assert card.startswith("'card of Melodía de la semilla 0: ")
-    assert "cortada en 20 símbolos" in card or "terminado" in card
+    assert "cortada a los 20 símbolos" in card or "terminado" in card
     press(panel, "Otra")
     assert panel.song.source == "Melodía de la semilla 1" and panel.song.events != first.events
     for _ in range(2):

@@ -30,15 +30,21 @@ class FolderReport:
     n_merged: int = 0
 
     def __str__(self):
-        lines = [f"{len(self.kept)} canciones leídas, {len(self.dropped)} ficheros descartados"]
+        kept = _counted(len(self.kept), "canción leída", "canciones leídas")
+        dropped = _counted(len(self.dropped), "fichero descartado", "ficheros descartados")
+        lines = [f"{kept}, {dropped}"]
         if self.n_moved or self.n_merged:
             lines.append(
-                f"de {self.n_notes} notas, la rejilla mueve {self.n_moved} más de 1/24 de negra y "
-                f"junta {self.n_merged} con otra igual"
+                f"notas: {self.n_notes}; al ajustarlas a la rejilla, movidas más de 1/24 de negra: "
+                f"{self.n_moved}; juntadas con otra igual: {self.n_merged}"
             )
         lines += [f"  descartado {path}: {reason}" for path, reason in self.dropped]
         lines += [f"  {path}: {remark}" for path, remark in self.remarks]
         return "\n".join(lines)
+
+
+def _counted(n, one, many):
+    return f"{n} {one if n == 1 else many}"
 
 
 def midi_files(folder):

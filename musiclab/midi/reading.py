@@ -63,9 +63,12 @@ class Reading:
     def remarks(self):
         """Return a tuple of Spanish sentences on what is otherwise than in the file."""
         counted = (
-            (self.n_strokes, "percusión omitida: {} golpe{s}"),
+            (self.n_strokes, "percusión omitida de los símbolos: {} golpe{s}"),
             (self.n_unended, "{} nota{s} sin final, que suena{n} hasta el de su pista"),
-            (self.n_merged, "{} nota{s} en la misma tecla y a la vez que otra, que cuenta una vez"),
+            (
+                self.n_merged,
+                "{} nota{s} repetida{s} a la vez en la misma tecla: se queda{n} en una",
+            ),
             (self.n_moved, "{} nota{s} movida{s} más de 1/24 de negra"),
             (self.n_missing, "fichero cortado: falta{n} {} byte{s}"),
         )
