@@ -125,16 +125,18 @@ def has_four_voices(song):
 
     Higher is judged by the mean of the pitches: voices may cross.
     """
-    parts = [[event for event in song.events if event.part == k] for k in range(song.n_parts)]
-    if len(parts) != N_VOICES or not all(parts):
+    if song.n_parts != N_VOICES or any(len(event.pitches) > 1 for event in song.events):
+        return False
+    parts = [[event for event in song.events if event.part == k] for k in range(N_VOICES)]
+    if not all(parts):
         return False
     means = [np.mean([event.pitches[0] for event in part]) for part in parts]
     one_line = all(
-        len(event.pitches) == 1 and event.end_ql <= later.onset_ql + 1e-6
+        event.end_ql <= later.onset_ql + 1e-6
         for part in parts
         for event, later in pairwise(sorted(part, key=lambda event: event.onset_ql))
     )
-    return one_line and len(parts[-1][-1].pitches) == 1 and means == sorted(means, reverse=True)
+    return one_line and means == sorted(means, reverse=True)
 
 
 def _parts_on_grid(song):
@@ -146,7 +148,7 @@ def _parts_on_grid(song):
     shape = max(note.stop for line in lines for note in line), N_VOICES
     grid, begins = np.zeros(shape, dtype=int), np.zeros(shape, dtype=bool)
     for voice, line in enumerate(lines):
-        for note in line:  # in time: of two that share a sixteenth the later one sounds
+        for note in line:  # of two that share a sixteenth the higher one sounds
             if note.stop > note.start:
                 grid[note.start : note.stop, voice] = note.pitch
                 begins[note.start, voice] = True

@@ -154,7 +154,15 @@ class Song:
             for event in events
             if event.onset_ql < end_ql
         )
-        return replace(self, events=cut(self.events), drums=cut(self.drums))
+        before = lambda marks: tuple(mark for mark in marks if mark[0] < end_ql)
+        return replace(
+            self,
+            events=cut(self.events),
+            drums=cut(self.drums),
+            tempos=before(self.tempos),
+            bars=before(self.bars),
+            keys=before(self.keys),
+        )
 
     def chords(self):
         """Return the NoteEvents of all parts as one player's: what begins and ends together is one.
@@ -190,7 +198,7 @@ class Song:
         }
 
     def transposed(self, semitones):
-        """Return the song so many semitones higher.
+        """Return the song so many semitones higher, its keys too; of two names the simpler one.
 
         Raises ValueError when a pitch would leave 0-127.
         """
@@ -200,4 +208,15 @@ class Song:
                 replace(event, pitches=tuple(pitch + semitones for pitch in event.pitches))
                 for event in self.events
             ),
+            keys=tuple(
+                (onset_ql, _key_higher(sharps, semitones), mode)
+                for onset_ql, sharps, mode in self.keys
+            ),
         )
+
+
+def _key_higher(sharps, semitones):
+    """Return the sharps of a key so many semitones higher, from five flats to six sharps."""
+    if semitones % 12 == 0:
+        return sharps
+    return (sharps + 7 * semitones + 5) % 12 - 5

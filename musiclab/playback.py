@@ -62,7 +62,8 @@ def left_out(song):
     """Return a Spanish sentence on how much of the song does not sound, or an empty text."""
     if song.duration_s <= LONGEST_S:
         return ""
-    return f"suenan los primeros {LONGEST_S // 60} minutos de {song.duration_s / 60:.0f}"
+    minutes, seconds = divmod(round(song.duration_s), 60)
+    return f"suenan los primeros {LONGEST_S // 60} minutos de {minutes} min {seconds} s"
 
 
 def render(song):

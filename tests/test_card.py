@@ -87,7 +87,7 @@ def test_long_song_says_what_is_left_out(monkeypatch):
     monkeypatch.setattr(playback, "LONGEST_S", 60)
     long = Song(tuple(NoteEvent(k, 1, (60 + k % 12,)) for k in range(4000)))
     page = show(long, score=False).data
-    assert "suenan los primeros 1 minutos de 33" in page and len(page) < 3_000_000
+    assert "suenan los primeros 1 minutos de 33 min" in page and len(page) < 3_000_000
 
 
 def test_song_shows_itself_as_the_last_line_of_a_cell(song, in_fresh_process):

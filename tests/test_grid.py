@@ -102,3 +102,11 @@ def test_equal_neighbours_are_one_note_unless_it_begins_again():
 def test_what_is_no_grid_is_refused(rows, message):
     with pytest.raises(ParameterError, match=message):
         grid_to_song(rows)
+
+
+def test_four_parts_with_a_chord_are_not_four_voices():
+    pitches = (72, 76), (67,), (60,), (48,)
+    chord = Song(tuple(NoteEvent(0, 1, p, part=k) for k, p in enumerate(pitches)))
+    assert not grid.has_four_voices(chord)
+    lines = Song(tuple(NoteEvent(0, 1, p[:1], part=k) for k, p in enumerate(pitches)))
+    assert grid.has_four_voices(lines)

@@ -173,6 +173,45 @@ def test_note_without_off_sounds_to_the_end_of_its_track_and_is_remarked():
     assert read.n_unended == 1 and "sin final" in read.remarks()[0]
 
 
+def test_keys_struck_again_and_never_let_go_all_sound():
+    strikes = [(480 * k, on(60)) for k in range(4)]
+    assert times(file_with([*strikes, end(1920)])) == [(24 * k, 24, (60,)) for k in range(4)]
+    once = [*strikes[:3], (1440, off(60)), end(1920)]
+    assert times(file_with(once)) == [(24 * k, 24, (60,)) for k in range(3)]
+    drums = [(240 * k, on(38, channel=9)) for k in range(100)]
+    song, read = read_midi(file_with([*drums, end(24000)], notes(60)))
+    assert len(song.drums) == 100 and read.n_strokes == 100
+
+
+def test_zeros_after_the_end_of_a_track_take_no_note_with_them():
+    track = track_of([(0, on(60)), (480, off(60)), (480, on(62)), end(960)])
+    assert times(file_of(480, [track + bytes(3)])) == [(0, 24, (60,)), (24, 24, (62,))]
+
+
+@pytest.mark.parametrize("length", [0, 2, 5])
+def test_wrong_length_of_the_last_track_is_mended(length):
+    for data in (file_with(GOOD), file_with(notes(48, 50, 52), GOOD)):
+        place = data.rindex(b"MTrk") + 4
+        wrong = data[:place] + length.to_bytes(4, "big") + data[place + 4 :]
+        assert times(wrong) == times(data)
+
+
+def test_tempos_count_while_only_drums_sound():
+    intro = in_time(notes(36, channel=9), [(960, tempo(60))], notes(60, start=960))
+    song, _ = read_midi(file_with(intro))
+    assert (song.tempo_bpm, song.tempos) == (120, ((2.0, 60.0),))
+    after = in_time(notes(60), notes(36, 36, 36, start=480, channel=9), [(960, tempo(60))])
+    song, _ = read_midi(file_with(after))
+    assert song.tempos == ((2.0, 60.0),) and song.duration_s == 3
+
+
+def test_marks_after_the_last_note_make_no_file_longer():
+    marks = {"tempos": ((20.0, 60.0),), "bars": ((30.0, 3, 4),), "keys": ((40.0, 1, "major"),)}
+    song = Song((NoteEvent(0, 1, (60,)),))
+    assert song_to_midi(replace(song, **marks)) == song_to_midi(song)
+    assert replace(song, **marks).until(0.5) == song.until(0.5)
+
+
 def test_end_of_track_in_the_far_future_makes_no_song_longer():
     for late in (48 * 60 * 81 * 20, 0x0FFFFFFF):
         song, read = read_midi(file_with([(0, tempo(120)), *notes(60, length=3840), end(late)]))

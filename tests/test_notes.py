@@ -47,3 +47,10 @@ def test_runs_tell_tunes_apart(song):
     assert Song(()).runs(16) == set()
     with pytest.raises(ValueError, match="0-127"):
         song.transposed(61)
+
+
+def test_transposing_moves_the_key_too():
+    song = Song((NoteEvent(0, 1, (60,)),), keys=((0.0, 0, "major"), (4.0, 3, "minor")))
+    assert song.transposed(2).keys == ((0.0, 2, "major"), (4.0, 5, "minor"))
+    assert song.transposed(-1).keys == ((0.0, 5, "major"), (4.0, -4, "minor"))
+    assert song.transposed(12).keys == song.transposed(0).keys == song.keys

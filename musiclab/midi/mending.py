@@ -25,8 +25,11 @@ def mend(data):
         name, begin = data[position : position + 4], position + 8
         position = begin + int.from_bytes(data[position + 4 : begin], "big")
         following = data[position : position + 4]
-        # A wrong length leads beyond the file, or to something that is no chunk.
-        if position > len(data) or (len(tracks) + 1 < n_tracks and not following.isalpha()):
+        # A wrong length leads beyond the file, or to something that is no chunk; what follows
+        # the end of the last track may be anything.
+        last = len(tracks) + 1 == n_tracks and data[begin:position].endswith(END_OF_TRACK)
+        strange = position < len(data) and not following.isalpha() and not last
+        if position > len(data) or strange:
             found = data.find(b"MTrk", begin)
             n_missing += max(position - len(data), 0) if found < 0 else 0
             position = len(data) if found < 0 else found
@@ -61,8 +64,11 @@ def unreadable(what):
 
 
 def ended(track):
-    """Return the contents of a track with an end of track."""
-    return track if track.endswith(END_OF_TRACK) else track + b"\0" + END_OF_TRACK
+    """Return the contents of a track with an end of track, and without zeros after it."""
+    bare = track.rstrip(b"\0")
+    if bare.endswith(END_OF_TRACK[:2]):
+        return bare + END_OF_TRACK[2:]
+    return track + b"\0" + END_OF_TRACK
 
 
 def joined(header, tracks):
@@ -71,9 +77,9 @@ def joined(header, tracks):
     return header + b"".join(b"MTrk" + len(t).to_bytes(4, "big") + t for t in tracks)
 
 
-def released(track):
-    """Return a track that is `ended`, with every key of its channels let go at its end."""
-    offs = b"".join(offs for channel, offs in enumerate(_OFFS) if 0x90 | channel in track)
+def released(track, n_times):
+    """Return a track that is `ended`, with every key of its channels let go so often at its end."""
+    offs = b"".join(offs for channel, offs in enumerate(_OFFS) if 0x90 | channel in track) * n_times
     # What comes first now takes over the time of the end.
     return track[: -len(END_OF_TRACK)] + (offs + b"\0" + END_OF_TRACK)[1:]
 

@@ -28,10 +28,11 @@ from musiclab.notes import Song
 
 STEPS_PER_QUARTER = 24  # thirty-seconds, triplets and sextuplets are exact
 MAX_BYTES = 20_000_000
-MAX_MARKS = 200_000  # notes, tempos and signatures together
+MAX_MARKS = 200_000  # notes, and as many tempos and signatures
 MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
 SLOWEST_BPM, FASTEST_BPM = 4, 1000
 LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
+RELEASES = 1, 64, 4096  # of a key that was struck so often without an off
 NEVER = 2**40  # ticks
 MAX_SORTED = 20  # tempos or signatures
 LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
@@ -106,8 +107,12 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     if n_missing:
         tracks[-1] = _whole_events(header, tracks[-1])
     tracks = [ended(track) for track in tracks]
-    plain = _score(header, tracks)
-    score = _score(header, [released(track) for track in tracks])
+    plain = score = _score(header, tracks)
+    for n_times in RELEASES:
+        more = _score(header, [released(track, n_times) for track in tracks])
+        if more.note_num() == score.note_num():
+            break
+        score = more
     n_unended = score.note_num() - plain.note_num()
     latest = _latest(plain, score) if n_unended else NEVER
     sounding = [track for track in score.tracks if len(track.notes)]
@@ -143,7 +148,7 @@ def _score(header, tracks):
         known = [reason for word, reason in REASONS.items() if word in str(error)]
         raise unreadable(known[0] if known else "está dañado") from error
     n_marks = len(score.tempos) + len(score.time_signatures) + len(score.key_signatures)
-    if score.note_num() + n_marks > MAX_MARKS:
+    if max(score.note_num(), n_marks) > MAX_MARKS:
         raise MidiError(f"tiene más de {MAX_MARKS} notas y marcas; quítalo de la carpeta")
     return score
 
@@ -212,13 +217,14 @@ def _with_marks(song, score, data):
     # Of so many symusic may turn round those that stand at one tick.
     if max(len(tempos), len(bars)) > MAX_SORTED:
         tempos, bars = _marks_in_order(data) or (tempos, bars)
-    end_ql = song.duration_ql
+    end_ql = max(event.end_ql for event in song.events + song.drums)
     last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, end_ql)
     tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
     bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
     keys = last_said((k[0], k[1], MODES[k[2]]) for k in keys if abs(k[1]) <= 7 and k[2] in (0, 1))
+    first_ql = min(events[0].onset_ql for events in (song.events, song.drums) if events)
     # The first tempo holds from the start where it is said before anything sounds.
-    begins = bool(tempos) and tempos[0][0] <= song.events[0].onset_ql
+    begins = bool(tempos) and tempos[0][0] <= first_ql
     tempo_bpm = tempos[0][1] if begins else 120.0
     return replace(
         song,
