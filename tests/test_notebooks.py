@@ -175,13 +175,14 @@ def outputs_of(run, name):
 
 def game_tune(seed):
     """Return a tune as old games have it: broken chords in thirty-seconds, bass and drums."""
-    root, *steps = np.random.default_rng(seed).integers(0, 8, 5).tolist()
+    rng = np.random.default_rng(seed)
+    root, *steps = rng.integers(0, 8, 5).tolist()
     events, drums = [], []
     for beat in range(16):
         low = 48 + root + steps[beat // 4]
         events.append(NoteEvent(beat, 0.5, (low - 12,), part=1))
-        for k in range(8):
-            events.append(NoteEvent(beat + k / 8, 0.125, (low + (0, 4, 7, 12)[k % 4],)))
+        for k, interval in enumerate(rng.choice((0, 4, 7, 12), 8).tolist()):
+            events.append(NoteEvent(beat + k / 8, 0.125, (low + interval,)))
         drums.append(NoteEvent(beat, 0.25, (36 + 2 * (beat % 2),)))
     events.sort(key=lambda event: (event.onset_ql, event.part))
     return Song(tuple(events), programs=(80, 38), tempo_bpm=150.0, drums=tuple(drums))

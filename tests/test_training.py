@@ -478,7 +478,7 @@ def test_failed_save_leaves_the_old_bundle(trained, monkeypatch, failing):
     before, bundle = (folder / BUNDLE).read_bytes(), load_bundle(folder / BUNDLE)
     bundle.model.set_weights([w + 1 for w in bundle.model.get_weights()])
     monkeypatch.setattr(files.os, failing, fail)
-    with pytest.raises(OutputError, match="no space"):
+    with pytest.raises(OutputError, match="el disco está lleno"):
         save_bundle(folder / BUNDLE, bundle)
     assert (folder / BUNDLE).read_bytes() == before
     assert {path.name for path in folder.iterdir()} == {BUNDLE, CHECKPOINT}
