@@ -134,7 +134,9 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
         drums=events_of(_on_grid(strokes, *grid)[0], steps_per_quarter) if kits else (),
     )
     reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
-    return _with_marks(song, score, joined(header, tracks)), reading
+    last_stroke_ql = strokes[OFF].max(initial=0) / score.ticks_per_quarter
+    end_ql = max(notes[OFF].max() / steps_per_quarter, last_stroke_ql)
+    return _with_marks(song, score, joined(header, tracks), end_ql), reading
 
 
 # Bytes to a table of ticks
@@ -209,15 +211,13 @@ def _on_grid(table, per_quarter, steps_per_quarter):
 # Tempos and signatures
 
 
-def _with_marks(song, score, data):
-    """Return the song with what the file says of tempos, bars and keys while it sounds."""
+def _with_marks(song, score, data, end_ql):
+    """Return the song with what the file says of tempos, bars and keys until it ends."""
     tempos = [(mark.time, mark.mspq) for mark in score.tempos]
     bars = [(mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures]
     keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
-    # Of so many symusic may turn round those that stand at one tick.
-    if max(len(tempos), len(bars)) > MAX_SORTED:
+    if _may_be_turned(tempos) or _may_be_turned(bars):
         tempos, bars = _marks_in_order(data) or (tempos, bars)
-    end_ql = max(event.end_ql for event in song.events + song.drums)
     last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, end_ql)
     tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
     bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
@@ -233,6 +233,11 @@ def _with_marks(song, score, data):
         bars=_changes(bars, before=(4, 4)),
         keys=_changes(keys),
     )
+
+
+def _may_be_turned(marks):
+    """Return whether symusic may have turned round marks of one tick: of many it does."""
+    return len(marks) > MAX_SORTED and len({mark[0] for mark in marks}) < len(marks)
 
 
 def _marks_in_order(data):
