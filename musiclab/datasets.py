@@ -15,7 +15,7 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import groupby
+from itertools import filterfalse, groupby
 from pathlib import Path
 
 import joblib
@@ -29,7 +29,7 @@ from musiclab.progress import progress
 
 ROOT = Path(os.environ.get("MUSICLAB_DATASETS") or Path(__file__).parents[1] / "Datasets")
 MANIFEST = Path(__file__).parents[1] / "Datasets" / "manifest.csv"
-RUN_OF_A_TUNE = 16
+RUN_OF_A_TUNE, OSTINATO = 16, 4  # events
 COMPOSERS = ("corelli", "handel", "haydn", "mozart")
 FIELDS = ("dataset", "file", "source", "index", "sha256")
 
@@ -104,7 +104,8 @@ def split_by_song(songs, seed, fraction=0.1):
     """Split songs at random; versions of one tune are never on both sides.
 
     Songs are versions of one tune when they share a run of RUN_OF_A_TUNE
-    events, in whatever key, octave and rhythm.
+    events, in whatever key, octave and rhythm, that is no ostinato: one that
+    repeats itself every OSTINATO events or sooner is everybody's.
 
     fraction: of the songs that are held out; never more, but at least one tune
     Raises DatasetError when there are not two different songs.
@@ -140,12 +141,24 @@ def _tunes(songs):
 
     owners = {}
     for k, song in enumerate(songs):
-        for run in song.runs(RUN_OF_A_TUNE):
+        for run in _telling_runs(song):
             tune_of[root(k)] = root(owners.setdefault(run, k))
     tunes = defaultdict(list)
     for k, song in enumerate(songs):
         tunes[root(k)].append(song)
     return list(tunes.values())
+
+
+def _telling_runs(song):
+    """Return the runs by which a tune is known: all, where it has nothing but ostinati."""
+    runs = song.runs(RUN_OF_A_TUNE)
+    return set(filterfalse(_is_ostinato, runs)) or runs
+
+
+def _is_ostinato(run):
+    """Return whether a whole run repeats its first few events again and again."""
+    periods = range(1, OSTINATO + 1) if len(run) == RUN_OF_A_TUNE else ()
+    return any(run[period:] == run[:-period] for period in periods)
 
 
 def compass(songs):

@@ -199,6 +199,17 @@ def tune(pitches, source=""):
     return Song(tuple(NoteEvent(k, 1, (p,)) for k, p in enumerate(pitches)), source=source)
 
 
+def test_an_ostinato_makes_no_two_songs_versions_of_one_tune():
+    for pattern in ([60], [60, 64, 67, 64]):
+        ostinato = pattern * (20 // len(pattern))
+        songs = [tune([*rng_tune, *ostinato]) for rng_tune in ([60, 62, 65, 61], [70, 63, 69, 64])]
+        split = split_by_song(songs, seed=0)
+        assert len(split.train) == len(split.held_out) == 1
+        # Nothing but an ostinato, twice: the same song.
+        with pytest.raises(DatasetError, match="hay 1 canción distinta"):
+            split_by_song([tune(ostinato), tune(ostinato)], seed=0)
+
+
 @given(
     st.lists(st.lists(st.integers(50, 60), min_size=3, max_size=4), min_size=1, max_size=15),
     st.integers(0, 9),
