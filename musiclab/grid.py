@@ -23,6 +23,7 @@ SIXTEENTHS = 4  # in a quarter
 N_VOICES = 4
 LOWEST_PITCH = 12  # below it music21's names clash: E-1 is both 27 and 4
 DEFAULT_VELOCITY = 80  # NoteEvent's
+LEGATO_QL = 0.25
 FIRST_LEAP = 12  # semitones that a voice which has not sung yet counts, so that a melody keeps one
 
 
@@ -123,20 +124,22 @@ def song_to_voices(song):
 def has_four_voices(song):
     """Return whether a song is four parts of one note at a time, the higher ones first.
 
-    Higher is judged by the mean of the pitches: voices may cross.
+    Higher is judged by the medians of the pitches: voices may cross. A note
+    may last LEGATO_QL into the next one, as players' notes do.
     """
-    if song.n_parts != N_VOICES or any(len(event.pitches) > 1 for event in song.events):
+    lines = [[event for event in song.events if event.part == k] for k in range(N_VOICES)]
+    if song.n_parts != N_VOICES or not all(map(_is_line, lines)):
         return False
-    parts = [[event for event in song.events if event.part == k] for k in range(N_VOICES)]
-    if not all(parts):
-        return False
-    means = [np.mean([event.pitches[0] for event in part]) for part in parts]
-    one_line = all(
-        event.end_ql <= later.onset_ql + 1e-6
-        for part in parts
-        for event, later in pairwise(sorted(part, key=lambda event: event.onset_ql))
-    )
-    return one_line and means == sorted(means, reverse=True)
+    medians = [np.median([event.pitches[0] for event in line]) for line in lines]
+    return medians == sorted(medians, reverse=True)
+
+
+def _is_line(events):
+    """Return whether NoteEvents are one voice's, without chords and almost without overlaps."""
+    single = all(len(event.pitches) == 1 for event in events)
+    follows = lambda a, b: a.onset_ql < b.onset_ql and a.end_ql - b.onset_ql <= LEGATO_QL
+    sounding = sorted((e for e in events if e.duration_ql > 0), key=lambda e: e.onset_ql)
+    return bool(sounding) and single and all(follows(a, b) for a, b in pairwise(sounding))
 
 
 def _parts_on_grid(song):

@@ -11,12 +11,12 @@ Conventions: notes are (start, stop, pitch), in ticks; see `rhythm`.
 
 from bisect import bisect_right
 from collections import defaultdict
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from musiclab.grid import N_VOICES, SIXTEENTHS, song_to_voices
+from musiclab.grid import N_VOICES, SIXTEENTHS, has_four_voices, song_to_voices
 from musiclab.keys import height
 from musiclab.notes import NoteEvent, Song
 from musiclab.rhythm import Chord
@@ -29,7 +29,6 @@ WIDE = 16  # from here on a chord asks for two staves
 CHOIRS = {*range(52, 55), 91}
 # The lowest and the highest pitch of soprano, alto, tenor and bass.
 COMPASSES = ((55, 84), (52, 77), (45, 72), (36, 66))
-LEGATO_QL = 0.25  # by so much a singer's notes may overlap, as players' do
 # Attributes in MEI; the height of the lowest line, in letters above C0; how many ledger lines
 # a note the clef must save, as readers know it less.
 TREBLE, BASS = 'clef.shape="G" clef.line="2"', 'clef.shape="F" clef.line="4"'
@@ -64,29 +63,17 @@ class Staff(NamedTuple):
 def is_choir(song):
     """Return whether the parts of a song are soprano, alto, tenor and bass, in this order.
 
-    They are when there are four, each a single line that keeps within its
-    COMPASSES, with medians in that order, and one instrument plays all, or
-    choirs, organs and keyboards do.
+    They are when it `has_four_voices` that keep within their COMPASSES, and
+    one instrument plays all, or choirs, organs and keyboards do.
     """
-    lines = [[event for event in song.events if event.part == part] for part in range(N_VOICES)]
-    if song.n_parts != N_VOICES or not all(map(_is_line, lines)):
+    if not has_four_voices(song):
         return False
+    in_reach = all(
+        COMPASSES[event.part][0] <= event.pitches[0] <= COMPASSES[event.part][1]
+        for event in song.events
+    )
     programs = {song.program_of(part) for part in range(N_VOICES)}
-    pitches = [[event.pitches[0] for event in line] for line in lines]
-    medians = [np.median(sung) for sung in pitches]
-    reached = zip(pitches, COMPASSES, strict=True)
-    in_order = all(upper >= lower for upper, lower in pairwise(medians))
-    in_reach = all(low <= min(sung) and max(sung) <= high for sung, (low, high) in reached)
-    one_choir = len(programs) == 1 or programs <= KEYBOARDS | CHOIRS
-    return one_choir and in_order and in_reach
-
-
-def _is_line(events):
-    """Return whether NoteEvents are one voice's, without chords and almost without overlaps."""
-    single = all(len(event.pitches) == 1 for event in events)
-    follows = lambda a, b: a.onset_ql < b.onset_ql and a.end_ql - b.onset_ql <= LEGATO_QL
-    sounding = sorted((e for e in events if e.duration_ql > 0), key=lambda e: e.onset_ql)
-    return bool(sounding) and single and all(follows(a, b) for a, b in pairwise(sounding))
+    return in_reach and (len(programs) == 1 or programs <= KEYBOARDS | CHOIRS)
 
 
 def closed_score(lines):
