@@ -25,13 +25,12 @@ from musiclab.errors import ParameterError
 from musiclab.files import write_bytes
 from musiclab.instruments import instrument_program
 from musiclab.midi import song_to_midi
-from musiclab.midi.writing import N_CHANNELS
+from musiclab.midi.writing import FASTEST_BPM, N_CHANNELS, SLOWEST_BPM
 
 SAMPLE_RATE = 48_000
 PEAK = 0.9
 TAIL_QL = 3.0  # how long the last note may ring
 LONGEST_S = 600
-SLOWEST_BPM, FASTEST_BPM = 4, 1000
 SOUNDFONT = "MUSICLAB_SOUNDFONT"
 # midirenderer lets notes begin at the next multiple of 64 samples, so late by
 # 32 on average: without the first 32, no note is off by more than 0.67 ms.

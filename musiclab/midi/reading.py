@@ -23,14 +23,13 @@ from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
 from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
-from musiclab.midi.writing import MODES
+from musiclab.midi.writing import FASTEST_BPM, MODES, SLOWEST_BPM
 from musiclab.notes import Song
 
 STEPS_PER_QUARTER = 24  # thirty-seconds, triplets and sextuplets are exact
 MAX_BYTES = 20_000_000
 MAX_MARKS = 200_000  # notes, and as many tempos and signatures
 MAX_QUARTERS = 100_000  # 14 hours at 120 beats a minute
-SLOWEST_BPM, FASTEST_BPM = 4, 1000
 LONGEST_RELEASE = 16  # quarters that a note without an off may outlast all others
 RELEASES = 1, 64, 4096  # of a key that was struck so often without an off
 NEVER = 2**40  # ticks

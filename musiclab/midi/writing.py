@@ -12,6 +12,7 @@ from musiclab.midi.tables import OFF, ON, PART, PITCH, VELOCITY, settled, table_
 TICKS_PER_QUARTER = 480
 N_CHANNELS = 15  # of sixteen one is the drums'
 MODES = ("major", "minor")
+SLOWEST_BPM, FASTEST_BPM = 4, 1000  # MIDI holds tempos from 3.6 quarters a minute
 MARKS = "tempos", "bars", "keys"
 
 
