@@ -255,33 +255,33 @@ ENCODINGS = {
             "tutorial",
             _encode_tutorial,
             _decoder(_pitches_of_tutorial),
-            "octavas y disposición de los acordes, duraciones, silencios, intensidad, instrumentos y tempo",
+            "octavas y disposición de los acordes, duraciones, silencios, intensidad, instrumentos, percusión y tempo",
             timed=False,
         ),
         Encoding(
             "pitches",
             _encode_pitches,
             _decoder(_pitches_of_names),
-            "duraciones, silencios, intensidad, instrumentos y tempo",
+            "duraciones, silencios, intensidad, instrumentos, percusión y tempo",
             timed=False,
         ),
         Encoding(
             "events",
             _encode_events,
             _decode_events,
-            "intensidad, instrumentos y tempo; los tiempos se redondean a 1/24 de negra",
+            "intensidad, instrumentos, percusión y tempo; los tiempos se redondean a 1/24 de negra",
         ),
         Encoding(
             "events+velocity",
             partial(_encode_events, velocity_of=nearest_dynamic),
             _decode_events,
-            "instrumentos y tempo; los tiempos se redondean a 1/24 de negra y la intensidad, a ocho matices",
+            "instrumentos, percusión y tempo; los tiempos se redondean a 1/24 de negra y la intensidad, a ocho matices",
         ),
         Encoding(
             "grid",
             _encode_grid,
             _decode_grid,
-            "intensidad, instrumentos y tempo, notas de adorno y, donde suenan más de cuatro notas, las de "
+            "intensidad, instrumentos, percusión y tempo, notas de adorno y, donde suenan más de cuatro notas, las de "
             "dentro; los tiempos se redondean a semicorcheas",
         ),
     )

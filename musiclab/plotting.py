@@ -107,7 +107,7 @@ def learning_curves(history, ax, baselines=()):
     ax.margins(y=0.15)
     _whole_epochs(ax, epochs)
     decimal_comma(ax.yaxis)
-    ax.legend(loc="best")
+    ax.legend(loc="upper right")  # a loss falls: nothing is there
     return ax
 
 
