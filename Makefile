@@ -18,7 +18,7 @@ lab: env ## abre JupyterLab en las lecciones
 run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
 	$(BIN)/musiclab run $(PARAMS)
 
-test: env ## pasa las pruebas: make test TESTS=tests/test_notes.py
+test: env ## pasa las pruebas: make test TESTS=tests/test_song.py
 	$(BIN)/python -m pytest $(TESTS)
 
 test-browser: env ## prueba los cuadernos en un JupyterLab de verdad (hace falta Chromium)

@@ -213,7 +213,7 @@ def midi(folder):
     from musiclab import datasets
     from musiclab.encoding import get_encoding
     from musiclab.midi import read_midi, song_to_midi
-    from musiclab.notes import NoteEvent, Song
+    from musiclab.music import NoteEvent, Song
 
     own = song_to_midi(
         Song(
@@ -301,7 +301,7 @@ def checkpoint(folder):
 
 def chorale_model(folder):
     """The file of a model of chorales."""
-    from musiclab.chorale_model import ChoraleModel, Settings
+    from musiclab.chorales import ChoraleModel, Settings
 
     chorales = [np.tile([72, 67, 60, 48], (8, 1)), np.tile([70, 65, 60, 50], (6, 1))]
     path = ChoraleModel(chorales, Settings(units=2, width=3, layers=1)).save(folder / "model.npz")
@@ -315,41 +315,42 @@ def chorale_model(folder):
 
 def manifest(folder):
     """The list of the sets' files."""
-    from musiclab import datasets
+    from musiclab.datasets import corpus
 
-    lines = datasets.MANIFEST.read_bytes().splitlines(keepends=True)
-    datasets.MANIFEST = folder / "manifest.csv"
+    lines = corpus.MANIFEST.read_bytes().splitlines(keepends=True)
+    corpus.MANIFEST = folder / "manifest.csv"
 
     def read(data):
-        datasets.MANIFEST.write_bytes(data)
-        datasets.read_manifest()
+        corpus.MANIFEST.write_bytes(data)
+        corpus.read_manifest()
 
     return [b"".join(lines[:50]), lines[0] + b"".join(lines[-50:])], read
 
 
 def preset(folder):
     """Parameters for a lesson, as `musiclab run` reads and shows them."""
-    from musiclab import running
+    from musiclab import course
+    from musiclab.course import parameters
 
-    defaults = running.read_parameters(running.find_notebook("01"))
-    originals = [path.read_bytes() for path in sorted(running.PRESETS.glob("*.yaml"))]
+    defaults = course.read_parameters(course.find_notebook("01"))
+    originals = [path.read_bytes() for path in sorted(parameters.PRESETS.glob("*.yaml"))]
     bomb = b"a: &a [x, x]\n" + b"".join(b"b: [*a, *a]\n" for _ in range(9))
     deep = b"EPOCHS: 3\r\nTEMPERATURE: 0.5\r\nLOAD_PREVIOUS: yes\r\n"
 
     def read(data):
         (folder / "p.yaml").write_bytes(data)
-        values = running.read_preset(str(folder / "p.yaml"))
+        values = course.read_preset(str(folder / "p.yaml"))
         ", ".join(f"{name} = {value}" for name, value in values.items())
-        running.merge_parameters(defaults, values)
+        course.merge_parameters(defaults, values)
 
     return [*originals, bomb, deep, b"\xef\xbb\xbf" + deep], read
 
 
 def notebook(folder):
     """The beginning of the first lesson, of which the parameters are read."""
-    from musiclab import running
+    from musiclab import course
 
-    whole = json.loads(running.find_notebook("01").read_bytes())
+    whole = json.loads(course.find_notebook("01").read_bytes())
     whole["cells"] = whole["cells"][:12]
     for cell in whole["cells"]:
         cell.pop("attachments", None)
@@ -358,15 +359,15 @@ def notebook(folder):
 
     def read(data):
         (folder / "n.ipynb").write_bytes(data)
-        running.read_parameters(folder / "n.ipynb")
+        course.read_parameters(folder / "n.ipynb")
 
     return [json.dumps(whole, indent=1).encode(), json.dumps(whole).encode()], read
 
 
 def chorale_csv(folder):
     """A chorale of `musiclab bench jsb`, up to the features that a network sees."""
-    from musiclab.chorale_model import Corpus, Settings
-    from musiclab.chorales import read_chorales
+    from musiclab.chorales import Settings, read_chorales
+    from musiclab.chorales.corpus import Corpus
 
     heading, rows = "note0,note1,note2,note3", ["72,67,60,48", "72,67,60,48", "71,67,62,55"] * 4
     originals = [end.join([heading, *rows, ""]).encode() for end in ("\n", "\r\n")]
@@ -451,7 +452,7 @@ def _outcome(read, data, must_do=False):
 def _peak_mb():
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:  # Batches
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

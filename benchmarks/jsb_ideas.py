@@ -14,8 +14,8 @@ from pathlib import Path
 
 import joblib
 
-from musiclab import jsb
-from musiclab.chorale_model import IDEAS, ChoraleModel, Settings
+from musiclab.chorales import ChoraleModel, Settings, table
+from musiclab.chorales.network import IDEAS
 from musiclab.errors import MusiclabError
 from musiclab.files import write_csv
 
@@ -28,7 +28,7 @@ def main():
     # The workers inherit these.
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "MUSICLAB_PROGRESS": "off"}
     try:
-        parts = jsb.read_parts(options.data)
+        parts = table.read_parts(options.data)
     except MusiclabError as error:
         raise SystemExit(f"Error: {error}") from error
     jobs = joblib.Parallel(n_jobs=-1, return_as="generator")(
@@ -57,9 +57,9 @@ def _train(parts, idea, steps):
     """Return (idea, what it is, Score on the validation part, seconds)."""
     start = time.perf_counter()
     settings = Settings(steps=steps, without=(idea,) if idea else ())
-    model = ChoraleModel(parts[jsb.LEARN], settings)
-    model.train(parts[jsb.CHOOSE])
-    score, _ = model.score(model.features(parts[jsb.CHOOSE]))
+    model = ChoraleModel(parts[table.LEARN], settings)
+    model.train(parts[table.CHOOSE])
+    score, _ = model.score(model.features(parts[table.CHOOSE]))
     return idea, IDEAS.get(idea, "nada: todas las ideas"), score, time.perf_counter() - start
 
 

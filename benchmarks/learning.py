@@ -23,21 +23,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from musiclab import (
+    course,
     datasets,
     encoding,
     evaluation,
     generation,
-    measures,
     models,
     playback,
     plotting,
-    running,
     training,
 )
-from musiclab.files import write_csv
+from musiclab.files import output_folder, write_csv
 
 RESULTS = Path(__file__).parent / "results"
-SONGS = running.PROJECT / "runs" / "familias"
+SONGS = course.PROJECT / "runs" / "familias"
 WINDOW = 64
 EVERY_STEP = {"inputs": "embedding", "every_step": True}
 LAST_STEP = {"inputs": "embedding", "units": [192], "bidirectional": True}
@@ -84,7 +83,7 @@ class Data:
             encoding.decode_song(self.codec.encode(song), encoding_name, source=song.source)
             for song in split.train
         ]
-        compass = datasets.compass(split.train)
+        compass = datasets.pitch_limits(split.train)
         train = [
             self.codec.encode(song)
             for song in datasets.in_all_keys(split.train, transpose, *compass)
@@ -97,7 +96,7 @@ class Data:
         self.n_notes = sum(len(event.pitches) for events in judged for event in events)
 
     def score(self, predictor):
-        return evaluation.held_out_score(predictor, self.held_out, WINDOW, self.n_notes)
+        return evaluation.held_out_likelihood(predictor, self.held_out, WINDOW, self.n_notes)
 
 
 def main():
@@ -158,7 +157,7 @@ def _network_row(name, network, data):
     bundle = _train(network, data)
     seconds = time.perf_counter() - start
     every_step = network.config.get("every_step", False)
-    predictor = generation.log_probabilities(bundle.model, None if every_step else WINDOW)
+    predictor = evaluation.log_probabilities(bundle.model, None if every_step else WINDOW)
     return _row(name, data.score(predictor), seconds, _song(name, bundle, data))
 
 
@@ -197,10 +196,10 @@ def _song(name, bundle, data):
     song = encoding.decode_song(
         vocabulary.to_tokens(ids), data.codec.name, program=6, tempo_bpm=100.0, source=name
     )
-    folder = running.output_folder(SONGS / f"{data.name} {name}".replace(" ", "_"))
+    folder = output_folder(SONGS / f"{data.name} {name}".replace(" ", "_"))
     playback.save_song(song, folder)
     copied = f"{evaluation.copied_run(song, data.songs)} (la canción tiene {len(song)})"
-    table = measures.statistics_table(data.songs, [song])
+    table = evaluation.statistics_table(data.songs, [song])
     (folder / "copia.txt").write_text(f"La canción {copied}.\n\n{table}\n", encoding="utf-8")
     return copied
 

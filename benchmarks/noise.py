@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musiclab import datasets, encoding, evaluation, generation, models, training
+from musiclab import datasets, encoding, evaluation, models, training
 from musiclab.files import write_csv
 
 ENCODING = "tutorial"
@@ -81,7 +81,7 @@ def _train(noise, vocabulary, windows, held_out, options):
 
 def _measure(model, noise, songs, x, options):
     """Return the NLL of the songs, and what the noise does to the windows x: nats, per cent."""
-    nll = evaluation.held_out_nll(generation.log_probabilities(model), songs)
+    nll = evaluation.held_out_nll(evaluation.log_probabilities(model), songs)
     if noise == "none":
         return nll, 0.0, 0.0
     n_numbers = model.get_layer("noise").noise_dim

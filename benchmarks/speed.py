@@ -27,11 +27,13 @@ import music21_reference
 import numpy as np
 from music21 import converter
 
-from musiclab import datasets, encoding, evaluation, generation, models, plotting, training
+from musiclab import datasets, encoding, evaluation, models, plotting, training
 from musiclab.backend import keras, set_seed
+from musiclab.datasets import corpus
 from musiclab.files import write_csv
 from musiclab.midi import load_folder, load_midi, midi_files, song_to_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
+from musiclab.plotting import style
 
 RESULTS = Path(__file__).parent / "results"
 WINDOW = 20  # the tutorial's SEQUENCE_LEN
@@ -77,7 +79,7 @@ def reading(options):
     held against those that it reads without rounding, in the same run.
     """
     datasets.build_dataset(options.dataset)
-    folder = datasets.ROOT / options.dataset
+    folder = corpus.ROOT / options.dataset
     paths = midi_files(folder)
     _parse_as_tutorial(paths[0])  # what is imported once is not counted
     load_midi(paths[0])
@@ -111,12 +113,12 @@ def _timed(function):
 def starting(options):
     """Yield what a fresh process takes until its first answer, the median of five."""
     sound = "from musiclab.midi import load_midi; from musiclab.playback import player; "
-    first = f"load_midi({str(midi_files(datasets.ROOT / options.dataset)[0])!r})"
+    first = f"load_midi({str(midi_files(corpus.ROOT / options.dataset)[0])!r})"
     cases = {
         "import music21 (lo primero del tutorial)": "import music21",
         "import musiclab": "import musiclab",
         "musiclab --help": "from musiclab.cli import main; main(['--help'], standalone_mode=False)",
-        "primera figura": "import musiclab.plotting as p; p.plt.figure().canvas.draw()",
+        "primera figura": "import musiclab.plotting.style as p; p.plt.figure().canvas.draw()",
         "primer sonido": f"{sound}player({first})",
         "primera ficha (sonido, partitura y rollo)": "from musiclab.midi import load_midi; "
         f"from musiclab.card import show; show({first})",
@@ -224,7 +226,7 @@ def _until(nll, vocabulary, train, held_out, judge, most=50):
             training.train(
                 bundle, windows, judged, epochs=epochs, folder=folder, load_previous=True
             )
-            reached = judge(generation.log_probabilities(bundle.model))
+            reached = judge(evaluation.log_probabilities(bundle.model))
             if reached <= nll:
                 return time.perf_counter() - start, reached
     raise SystemExit(f"after {most} epochs it is at {reached:.3f} nats, not at {nll:.3f}")
@@ -252,7 +254,7 @@ def growth(options):
 
 
 def _read_files(n, options):
-    paths = midi_files(datasets.ROOT / options.dataset)
+    paths = midi_files(corpus.ROOT / options.dataset)
     with TemporaryDirectory() as folder:
         for k in range(n):
             (Path(folder) / f"{k}.mid").write_bytes(paths[k % len(paths)].read_bytes())
@@ -322,7 +324,7 @@ def draw(folder):
         rows = [row for row in growth if row["what"] == what]
         seconds = np.array([float(row["seconds"]) for row in rows])
         right.plot([1, 10, 100], seconds / seconds[0], marker="o", label=what)
-    right.plot([1, 100], [1, 100], color=plotting.GREY, linestyle=":", label="en proporción")
+    right.plot([1, 100], [1, 100], color=style.GREY, linestyle=":", label="en proporción")
     right.set(xscale="log", yscale="log", xlabel="tamaño (veces)", ylabel="tiempo (veces)")
     right.set_title("Cómo crece")
     right.legend()

@@ -24,4 +24,4 @@ def _show(song):
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
     # A Song that is the last line of a cell shows itself.
     page = shell.display_formatter.formatters["text/html"]
-    page.for_type_by_name("musiclab.notes", "Song", _show)
+    page.for_type_by_name("musiclab.music.song", "Song", _show)

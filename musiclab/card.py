@@ -9,10 +9,10 @@ import html
 
 from IPython.display import HTML
 
+from musiclab.engraving import sheet
 from musiclab.errors import MusiclabError
-from musiclab.instruments import instrument_name
 from musiclab.midi import song_to_midi
-from musiclab.notation import sheet
+from musiclab.music import instrument_name
 from musiclab.playback import data_url, left_out, mp3_bytes, player_html, render, with_sound
 from musiclab.plotting import roll_png
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from musiclab import running
+from musiclab import course
 from musiclab.errors import MusiclabError
-from musiclab.files import shown
+from musiclab.files import output_folder, shown
 
 FIRST_LESSON, PRESET = "01", "completo"
 
@@ -35,9 +35,10 @@ def main():
 def data(names, write_manifest):
     """Construye los conjuntos de canciones y los compara con el manifiesto."""
     from musiclab import datasets
+    from musiclab.datasets import corpus
 
     if write_manifest:
-        datasets.write_manifest()
+        corpus.write_manifest()
     for name in names or datasets.SETS:
         if name not in datasets.SETS:
             known = ", ".join(datasets.SETS)
@@ -57,15 +58,15 @@ def data(names, write_manifest):
 )  # fmt: skip
 def run(notebook, pairs, preset):
     """Ejecuta un cuaderno entero y deja lo que hace en runs/."""
-    path = running.find_notebook(notebook)
+    path = course.find_notebook(notebook)
     if preset is None:
-        known = running.read_parameters(path)
-        chosen = {k: v for k, v in running.read_preset(PRESET).items() if k in known}
+        known = course.read_parameters(path)
+        chosen = {k: v for k, v in course.read_preset(PRESET).items() if k in known}
     else:
-        chosen = running.read_preset(preset)
+        chosen = course.read_preset(preset)
     parameters = chosen | dict(pairs)
     click.echo(f"{path.name}: {', '.join(f'{k} = {v}' for k, v in parameters.items())}")
-    folder = running.run_notebook(path, parameters)
+    folder = course.run_notebook(path, parameters)
     click.echo(f"Listo. En {_short(folder)}:")
     for file in sorted(folder.iterdir()):
         click.echo(f"  {file.name:<40} {file.stat().st_size / 1000:>8.0f} kB")
@@ -75,21 +76,21 @@ def run(notebook, pairs, preset):
 @click.argument("notebooks", nargs=-1, metavar="[CUADERNO]...")
 def store(notebooks):
     """Ejecuta los cuadernos con sus valores por defecto y guarda sus salidas."""
-    for name in notebooks or sorted(path.stem for path in running.NOTEBOOKS.glob("*.ipynb")):
-        path = running.find_notebook(name)
-        running.store_notebook(path)
+    for name in notebooks or sorted(path.stem for path in course.NOTEBOOKS.glob("*.ipynb")):
+        path = course.find_notebook(name)
+        course.store_notebook(path)
         click.echo(f"guardado {path.name}")
 
 
 @main.command()
 @click.argument("name", default="tiny", metavar="[CONJUNTO]")
-def prices(name):
+def fidelity(name):
     """Dice qué conserva y qué pierde cada codificación de un conjunto."""
     from musiclab import datasets
-    from musiclab.prices import price_table
+    from musiclab.encoding import fidelity_table
 
     songs, report = datasets.load_dataset(name)
-    click.echo(f"{report}\n\n{price_table(songs)}")
+    click.echo(f"{report}\n\n{fidelity_table(songs)}")
 
 
 @main.group(cls=_Group)
@@ -115,18 +116,17 @@ def bench():
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 def bench_jsb(data, parts, save, results, without, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
-    from musiclab import jsb
-    from musiclab.chorale_model import Settings
+    from musiclab.chorales import Settings, table
     from musiclab.files import write_csv
 
     chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
-    settings, chorales = Settings(**chosen), jsb.read_parts(data, parts)
+    settings, chorales = Settings(**chosen), table.read_parts(data, parts)
     for file in filter(None, (save, results)):
         if Path(file).is_dir():
             raise click.ClickException(f"«{file}» es una carpeta: di también un nombre de fichero")
-        running.output_folder(Path(file).parent)
-    click.echo(jsb.HEADING)
-    rows, model = jsb.bench(chorales, settings, show=click.echo)
+        output_folder(Path(file).parent)
+    click.echo(table.HEADING)
+    rows, model = table.bench(chorales, settings, show=click.echo)
     if save:
         click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
     if results:
@@ -146,15 +146,16 @@ def chorale(model, bars, temperature, top_p, seed, output):
     """Escribe un coral con un modelo que guardó «musiclab bench jsb --save»."""
     import numpy as np
 
-    from musiclab import chorales, evaluation, grid, playback
-    from musiclab.chorale_model import ChoraleModel
+    from musiclab import evaluation, playback
+    from musiclab.chorales import ChoraleModel, files
     from musiclab.files import write_bytes
+    from musiclab.music import voices
 
     net = ChoraleModel.load(model)
-    folder = running.output_folder(output)
+    folder = output_folder(output)
     rng, sampling = np.random.default_rng(seed), {"temperature": temperature, "top_p": top_p}
-    notes = net.write(bars * chorales.BAR, rng, **sampling)
-    song = grid.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
+    notes = net.write(bars * files.BAR, rng, **sampling)
+    song = voices.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
     copied = f"El coral {evaluation.copied_run(song, net.known_songs())}."
     write_bytes(folder / "copia.txt", f"{copied}\n".encode())
     click.echo(copied)
@@ -233,7 +234,7 @@ def play(file, instrument, tempo, wanted, output):
 @_output("pdf")
 def score(file, instrument, tempo, title, wanted, output):
     """Escribe la partitura de un fichero MIDI como PDF, y la abre."""
-    from musiclab.notation import save_pdf
+    from musiclab.engraving import save_pdf
 
     song = _read_midi(file, instrument, tempo)
     _deliver(save_pdf(song, _place(file, output, "pdf"), title or shown(file.stem)), wanted)
@@ -261,12 +262,12 @@ def roll(file, instrument, tempo, title, wanted, output, colour):
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options):
     """Abre JupyterLab en la primera lección."""
-    lesson = running.find_notebook(FIRST_LESSON)
-    url = f"/lab/tree/{lesson.relative_to(running.PROJECT).as_posix()}"
+    lesson = course.find_notebook(FIRST_LESSON)
+    url = f"/lab/tree/{lesson.relative_to(course.PROJECT).as_posix()}"
     # From the project's root, so that the lesson's links to other files work;
     # with the course's settings, which ask nothing of the network.
     where = [
-        f"--ServerApp.root_dir={running.PROJECT}",
+        f"--ServerApp.root_dir={course.PROJECT}",
         f"--LabApp.default_url={url}",
         f"--LabApp.app_settings_dir={Path(__file__).with_name('jupyterlab')}",
     ]

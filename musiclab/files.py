@@ -8,6 +8,7 @@ import contextlib
 import csv
 import errno
 import io
+import json
 import os
 import stat
 from pathlib import Path
@@ -78,6 +79,23 @@ def write_csv(path, rows):
     for row in rows:
         writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
     return write_bytes(path, text.getvalue().encode())
+
+
+def write_json(path, value):
+    """Write a value as JSON, whole or not at all, and return the path."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return write_bytes(path, (text + "\n").encode())
+
+
+def output_folder(path):
+    """Make a folder for what a lesson writes, and return it as a Path.
+
+    Raises OutputError when nothing can be written there.
+    """
+    folder = Path(path)
+    # Two processes may ask at once, each for its own file.
+    write_bytes(folder / f".prueba-{os.getpid()}", b"").unlink()
+    return folder
 
 
 def read_regular(path, max_bytes):

@@ -23,9 +23,9 @@ from IPython.display import HTML
 
 from musiclab.errors import ParameterError
 from musiclab.files import write_bytes
-from musiclab.instruments import instrument_program
 from musiclab.midi import song_to_midi
 from musiclab.midi.writing import FASTEST_BPM, N_CHANNELS, SLOWEST_BPM
+from musiclab.music import instrument_program
 
 SAMPLE_RATE = 48_000
 PEAK = 0.9

@@ -7,11 +7,11 @@ Needs the sets `bach` and `folk`, and docs/song.mid, the first lesson's song.
 
 import typst
 
-from musiclab import notation, plotting
-from musiclab.datasets import ROOT
+from musiclab import engraving, plotting
+from musiclab.course import PROJECT
+from musiclab.datasets.corpus import ROOT
 from musiclab.files import write_bytes
 from musiclab.midi import load_midi
-from musiclab.running import PROJECT
 
 GALLERY = PROJECT / "docs" / "gallery"
 N_SYSTEMS = 3
@@ -26,7 +26,7 @@ PAGE = "#set page(width: 21cm, height: auto, margin: 5mm)\n"
 def main():
     for name, (path, colour) in SONGS.items():
         song = load_midi(path)
-        systems = notation.score_svgs(song)[:N_SYSTEMS]
+        systems = engraving.score_svgs(song)[:N_SYSTEMS]
         lines = [f'#image("{k}.svg", width: 100%)' for k in range(len(systems))]
         files = {f"{k}.svg": svg.encode() for k, svg in enumerate(systems)}
         png = typst.compile(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")

@@ -7,9 +7,9 @@ from fractions import Fraction
 import verovio
 from hypothesis import strategies as st
 
-from musiclab.bars import TICKS, bars_of, sections_of
-from musiclab.mei import score_mei
-from musiclab.notes import NoteEvent, Song
+from musiclab.engraving.bars import TICKS, bars_of, sections_of
+from musiclab.engraving.mei import score_mei
+from musiclab.music import NoteEvent, Song
 
 MEI = "{http://www.music-encoding.org/ns/mei}"
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"

@@ -6,7 +6,7 @@ from math import floor
 import numpy as np
 from hypothesis import strategies as st
 
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 SIXTEENTHS = st.integers(0, 24).map(lambda n: n / 4)
 TIMES = st.one_of(

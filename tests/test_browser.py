@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from musiclab import running
+from musiclab import course
+from musiclab.course import runs
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -31,7 +32,7 @@ pytestmark = [
 ALL_CELLS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
 HERE = re.compile(r"(https?|wss?)://(localhost|127\.0\.0\.1)[:/]|data:|blob:|file:.*\.html$|about:")
 LESSON, GAMES = "01_tocando_un_poco_de_musica.ipynb", "zona_de_juegos.ipynb"
-STORED = sorted(path.name for path in running.NOTEBOOKS.glob("*.ipynb"))
+STORED = sorted(path.name for path in course.NOTEBOOKS.glob("*.ipynb"))
 
 PLAY = """async () => {
   const heard = []
@@ -150,7 +151,7 @@ def _open(watch, address, notebook):
 
 def _stored(notebook, text):
     """Return how often a text stands in the HTML outputs that a notebook has stored."""
-    cells = json.loads((running.NOTEBOOKS / notebook).read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((course.NOTEBOOKS / notebook).read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
     pages = ("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     return sum(page.count(text) for page in pages)
@@ -161,7 +162,7 @@ def _stored(notebook, text):
 def test_stored_notebook_sounds_and_shows(lab, watch, notebook, trusted):
     address, env = lab
     if trusted:
-        path = running.NOTEBOOKS / notebook
+        path = course.NOTEBOOKS / notebook
         subprocess.run([sys.executable, "-m", "jupyter", "trust", str(path)], env=env, check=True)
     watched = _open(watch, address, notebook)
     watched.check(_stored(notebook, "<audio"), 1 + _stored(notebook, "<img"))
@@ -174,9 +175,9 @@ def test_stored_notebook_sounds_and_shows(lab, watch, notebook, trusted):
 
 @pytest.mark.parametrize("notebook", STORED)
 def test_page_of_a_notebook_sounds_and_shows(watch, notebook, tmp_path):
-    copy = shutil.copy(running.NOTEBOOKS / notebook, tmp_path)
-    running._settle(Path(copy), running.NOTEBOOKS / notebook)  # as `musiclab run` does
-    watched = watch(running.save_html(copy).as_uri())
+    copy = shutil.copy(course.NOTEBOOKS / notebook, tmp_path)
+    runs._settle(Path(copy), course.NOTEBOOKS / notebook)  # as `musiclab run` does
+    watched = watch(course.save_html(copy).as_uri())
     watched.check(_stored(notebook, "<audio"), 1 + _stored(notebook, "<img"))
     watched.keep(f"{notebook}-page")
 
@@ -187,7 +188,7 @@ def small_bundle():
 
     Here it may train as long as a busy machine needs: no browser waits for it.
     """
-    from musiclab import playground
+    from musiclab.course import playground
 
     return playground.small_bundle()
 
@@ -195,8 +196,8 @@ def small_bundle():
 @pytest.fixture
 def copy_of_games():
     """The name of a copy, so that nothing is stored in the notebook that students open."""
-    copy = running.NOTEBOOKS / f"prueba-{os.getpid()}.ipynb"
-    shutil.copy(running.NOTEBOOKS / GAMES, copy)
+    copy = course.NOTEBOOKS / f"prueba-{os.getpid()}.ipynb"
+    shutil.copy(course.NOTEBOOKS / GAMES, copy)
     yield copy.name
     copy.unlink()
 
@@ -228,13 +229,17 @@ def test_panel_writes_a_song_and_saves_it(lab, watch, small_bundle, copy_of_game
 
     temperature = page.locator(".widget-hbox", has=page.get_by_text("temperatura"))
     temperature.locator("input[type=text]").fill("1,6")
+    temperature.locator("input[type=text]").press("Enter")
+    # The kernel has heard of it when it has moved the slider beside.
+    handle = temperature.locator("[role=slider]")
+    handle.and_(page.locator("[aria-valuenow^='1.6']")).wait_for(timeout=BUSY)
     assert _written(page, "Otra") == _panel_song(small_bundle, seed=1, temperature=1.6)
     watched.keep("panel-1,6")
 
     page.get_by_role("button", name="Guardar").click()
     said = page.locator(".widget-html", has_text="Guardada en")
     said.wait_for(timeout=BUSY)
-    saved = running.NOTEBOOKS / said.inner_text().split("Guardada en ")[1].strip()
+    saved = course.NOTEBOOKS / said.inner_text().split("Guardada en ")[1].strip()
     assert saved.is_file() and _drawn(saved.with_suffix(".pdf")) > 20_000
 
     page.get_by_label("motivo").fill("Ut")
@@ -257,13 +262,14 @@ def _written(page, button):
 
 def _panel_song(bundle, **options):
     """Return how many notes the score of the panel's song has when it is engraved here."""
-    from musiclab import notation, playground
+    from musiclab import engraving
+    from musiclab.course import playground
 
-    path = running.NOTEBOOKS / GAMES
-    defaults = running.read_parameters(path)
+    path = course.NOTEBOOKS / GAMES
+    defaults = course.read_parameters(path)
     values = {k.lower(): v for k, v in defaults.items() if k != "OUTPUT_DIR"} | options
     song = playground.write_song(bundle, **values).song
-    return sum(svg.count('class="notehead"') for svg in notation.score_svgs(song))
+    return sum(svg.count('class="notehead"') for svg in engraving.score_svgs(song))
 
 
 def _drawn(pdf):

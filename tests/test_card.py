@@ -6,7 +6,7 @@ import pytest
 from musiclab import card, playback
 from musiclab.card import show
 from musiclab.errors import ParameterError
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 
 def sources(page, kind):
@@ -94,7 +94,7 @@ def test_song_shows_itself_as_the_last_line_of_a_cell(song, in_fresh_process):
     source = """
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 data, _ = shell.display_formatter.format(Song((NoteEvent(0, 1, (60,)),), source="una"))
 print(sorted(data), data["text/plain"], data["text/html"].count("<audio"))
 """

@@ -7,18 +7,13 @@ import numpy as np
 import pytest
 from strategies import random_chorale
 
-from musiclab.chorale_model import (
-    FORMAT,
-    IDEAS,
-    MAX_SIXTEENTHS,
-    ChoraleModel,
-    Corpus,
-    Settings,
-    Windows,
-)
-from musiclab.chorales import NOT_YET, ORDER
+from musiclab.chorales import ChoraleModel, Settings
+from musiclab.chorales.corpus import MAX_SIXTEENTHS, Batches, Corpus
+from musiclab.chorales.files import NOT_YET, ORDER
+from musiclab.chorales.model import FORMAT
+from musiclab.chorales.network import IDEAS
 from musiclab.errors import BundleError, DatasetError, ParameterError
-from musiclab.storage import read_archive, write_archive
+from musiclab.training.archive import read_archive, write_archive
 
 SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3)
 
@@ -203,7 +198,7 @@ def test_two_trainings_with_one_seed_are_one(chorales, valid, trained):
 
 
 def test_windows_cover_all_chorales_before_any_comes_again(chorales):
-    windows = Windows(Corpus(chorales, SMALL))
+    windows = Batches(Corpus(chorales, SMALL))
     turns = [n for step in range(5) for n in windows._turns(step)]
     assert sorted(turns[:5]) == sorted(turns[5:10]) == [0, 1, 2, 3, 4]
     inputs, symbols = windows(0)

@@ -6,19 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_chorale
 
-from musiclab.chorales import (
-    BEFORE,
-    MEMORIES,
-    N_VOICES,
-    NOT_YET,
-    SOURCES,
-    WITHIN,
-    Guesser,
-    Memory,
-    corpus_memories,
-    features,
-    read_chorales,
-)
+from musiclab.chorales import read_chorales
+from musiclab.chorales.features import BEFORE, WITHIN, features
+from musiclab.chorales.files import MEMORIES, N_VOICES, NOT_YET, SOURCES
+from musiclab.chorales.memories import Guesser, Memory, corpus_memories
 from musiclab.errors import DatasetError
 
 GOOD = "note0,note1,note2,note3\n72,67,64,48\n72,67,0,48\n"

@@ -9,19 +9,21 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from musiclab import cli, datasets, playback, running
+from musiclab import cli, datasets, playback
+from musiclab.course import parameters
+from musiclab.datasets import corpus
 from musiclab.midi import save_midi, song_to_midi
-from musiclab.notes import NoteEvent
+from musiclab.music import NoteEvent
 
-FINISH = """from musiclab.running import save_metrics
+FINISH = """from musiclab.course import save_metrics
 save_metrics(OUTPUT_DIR, {"EPOCHS": EPOCHS}, {}, {})"""
 
 
 @pytest.fixture
 def musiclab(monkeypatch, tmp_path):
     """Run a command line beside notebook 01 and preset uno; return (exit code, output)."""
-    monkeypatch.setattr(running, "NOTEBOOKS", tmp_path / "cuadernos")
-    monkeypatch.setattr(running, "PRESETS", tmp_path)
+    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path / "cuadernos")
+    monkeypatch.setattr(parameters, "PRESETS", tmp_path)
     (tmp_path / "uno.yaml").write_text("EPOCHS: 1\n")
 
     def run(*arguments):
@@ -77,7 +79,7 @@ def test_failed_run_is_exit_one(musiclab, make_notebook, tmp_path):
 
 def test_data_says_what_it_built(musiclab, tiny, monkeypatch):
     build = datasets.build_dataset
-    monkeypatch.setattr(datasets, "build_dataset", lambda name: build(name, tiny.parent))
+    monkeypatch.setattr(corpus, "build_dataset", lambda name: build(name, tiny.parent))
     code, output = musiclab("data", "tiny")
     assert code == 0 and re.search(r"^tiny +6 ficheros en .*tiny$", output)
 
@@ -85,7 +87,7 @@ def test_data_says_what_it_built(musiclab, tiny, monkeypatch):
 def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch, tmp_path):
     calls = []
     make_notebook()
-    monkeypatch.setattr(running, "PROJECT", tmp_path)
+    monkeypatch.setattr(parameters, "PROJECT", tmp_path)
     monkeypatch.setattr(cli.subprocess, "call", lambda command, **_: calls.append(command) or 3)
     assert musiclab("lab", "--no-browser")[0] == 3
     assert calls[0][1:3] == ["-m", "jupyterlab"] and calls[0][-1] == "--no-browser"

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from musiclab import datasets
 from musiclab.datasets import (
     build_dataset,
-    compass,
+    corpus,
     in_all_keys,
     load_dataset,
-    read_manifest,
+    pitch_limits,
     split_by_song,
 )
+from musiclab.datasets.corpus import read_manifest
 from musiclab.errors import DatasetError, MusiclabError, ParameterError
 from musiclab.files import write_bytes
 from musiclab.midi import read_midi, song_to_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 TINY = {row["file"]: row["sha256"] for row in read_manifest() if row["dataset"] == "tiny"}
 
@@ -81,18 +82,18 @@ HEADING, ROW = b"dataset,file,source,index,sha256\n", b"bach,a.mid,bach/a.mxl,0,
     ids=range(18),
 )
 def test_manifest_of_any_bytes_is_one_sentence(tmp_path, monkeypatch, data):
-    monkeypatch.setattr(datasets, "MANIFEST", tmp_path / "manifest.csv")
+    monkeypatch.setattr(corpus, "MANIFEST", tmp_path / "manifest.csv")
     if data:
-        datasets.MANIFEST.write_bytes(data)
+        corpus.MANIFEST.write_bytes(data)
     with pytest.raises(DatasetError, match="git checkout"):
         read_manifest()
-    datasets.MANIFEST.write_bytes(b"\xef\xbb\xbf" + (HEADING + ROW).replace(b"\n", b"\r\n"))
+    corpus.MANIFEST.write_bytes(b"\xef\xbb\xbf" + (HEADING + ROW).replace(b"\n", b"\r\n"))
     assert read_manifest()[0]["file"] == "a.mid"
 
 
 def test_tiny_is_built_as_the_manifest_says(tiny, monkeypatch):
     assert digests(tiny) == TINY
-    monkeypatch.setattr(datasets, "_convert_chosen", None)  # nothing is left to convert
+    monkeypatch.setattr(corpus, "_convert_chosen", None)  # nothing is left to convert
     songs, report = load_dataset("tiny", tiny.parent)
     assert len(songs) == 6 and not report.dropped and not report.remarks
     chorale = next(song for song in songs if "bwv269" in song.source)
@@ -117,7 +118,7 @@ def test_score_of_four_parts_is_written_with_all_of_them():
 
     tunes = ("c'2 d'2", "e2 f2", "c2 c2", "CC2 FF2")
     score = stream.Score([converter.parse(f"tinyNotation: 4/4 {tune}") for tune in tunes])
-    song, _ = read_midi(datasets._score_to_midi(score, datasets.SETS["bach"]))
+    song, _ = read_midi(corpus._score_to_midi(score, datasets.SETS["bach"]))
     found = [[e.pitches[0] for e in song.events if e.part == part] for part in range(4)]
     assert found == [[72, 74], [64, 65], [60, 60], [36, 41]]
 
@@ -126,9 +127,9 @@ def test_only_what_is_damaged_or_missing_is_rebuilt(copy, monkeypatch):
     damaged, missing, *_ = sorted(path for path in copy.iterdir() if "bwv" in path.name)
     damaged.write_bytes(b"damaged")
     missing.unlink()
-    asked, real = [], datasets._convert_chosen
+    asked, real = [], corpus._convert_chosen
     spy = lambda *job: asked.extend(job[3]) or real(*job)
-    monkeypatch.setattr(datasets, "_convert_chosen", spy)
+    monkeypatch.setattr(corpus, "_convert_chosen", spy)
     assert build_dataset("tiny", copy.parent) == copy
     assert digests(copy) == TINY and asked == [damaged.name, missing.name]
 
@@ -137,7 +138,7 @@ def test_other_bytes_than_the_manifests_are_refused(copy, tmp_path, monkeypatch)
     row = next(row for row in read_manifest() if row["dataset"] == "tiny")
     with open(tmp_path / "manifest.csv", "w", newline="") as file:
         csv.writer(file).writerows([row.keys(), (row | {"sha256": "0" * 64}).values()])
-    monkeypatch.setattr(datasets, "MANIFEST", tmp_path / "manifest.csv")
+    monkeypatch.setattr(corpus, "MANIFEST", tmp_path / "manifest.csv")
     with pytest.raises(DatasetError, match=rf"«{row['file']}».*requirements.lock"):
         build_dataset("tiny", copy.parent)
     assert digests(copy) == TINY
@@ -155,11 +156,11 @@ def test_ties_are_joined_graces_dropped_and_a_pickup_is_a_short_bar():
     part = converter.parse("tinyNotation: 4/4 r2. c4~ c1~ c2 c4 d4~ d4 e2.")
     part.measure(2).insert(0, note.Note("G4").getGrace())
     part.measure(2).insert(0, harmony.ChordSymbol("F"))
-    found = [(e.onset_ql, e.duration_ql, e.pitches) for e in datasets._part_events(part)]
+    found = [(e.onset_ql, e.duration_ql, e.pitches) for e in corpus._part_events(part)]
     assert found == [(3, 7, (60,)), (10, 1, (60,)), (11, 2, (62,)), (13, 3, (64,))]
-    assert datasets._bars(part) == ((0, 4, 4),)
+    assert corpus._bars(part) == ((0, 4, 4),)
     part.measure(1).remove(part.measure(1).notesAndRests[0], shiftOffsets=True)
-    assert datasets._bars(part)[0] == (0, 1, 4)
+    assert corpus._bars(part)[0] == (0, 1, 4)
 
 
 def test_keys_are_read_with_their_mode_and_the_last_at_a_place_holds():
@@ -169,10 +170,10 @@ def test_keys_are_read_with_their_mode_and_the_last_at_a_place_holds():
     for onset_ql, said in [(0, key.KeySignature(1)), (4, key.Key("c")), (8, key.Key("F"))]:
         part.insert(onset_ql, said)
     part.insert(0, note.Note("C4", quarterLength=12))
-    assert datasets._keys(part) == ((0, 1, "major"), (4, -3, "minor"), (8, -1, "major"))
+    assert corpus._keys(part) == ((0, 1, "major"), (4, -3, "minor"), (8, -1, "major"))
     part.insert(8, key.KeySignature(-5))
-    assert datasets._keys(part)[-1] == (8, -5, "major")
-    assert datasets._keys(stream.Part()) == ()
+    assert corpus._keys(part)[-1] == (8, -5, "major")
+    assert corpus._keys(stream.Part()) == ()
 
 
 # Folders of one's own
@@ -218,13 +219,14 @@ def test_an_ostinato_makes_no_two_songs_versions_of_one_tune():
 def test_a_tune_and_its_transposition_stay_together(tunes, seed, fraction):
     songs = [tune(pitches, str(k)) for k, pitches in enumerate(tunes)]
     songs += [song.transposed(5) for song in songs[::2]] + songs[:1]
-    if len({frozenset(song.runs(16)) for song in songs}) < 2:
+    if len({frozenset(song.pitch_ngrams(16)) for song in songs}) < 2:
         with pytest.raises(DatasetError, match="hay 1 canción distinta"):
             split_by_song(songs, seed, fraction)
         return
     split = split_by_song(songs, seed, fraction)
     train, held_out = (
-        {frozenset(song.runs(16)) for song in side} for side in (split.train, split.held_out)
+        {frozenset(song.pitch_ngrams(16)) for song in side}
+        for side in (split.train, split.held_out)
     )
     assert train and held_out and not train & held_out
     assert Counter(split.train + split.held_out) == Counter(songs)
@@ -297,13 +299,13 @@ def test_all_keys_leave_out_what_leaves_midi(song):
 
 def test_all_keys_stay_within_a_range_that_is_given():
     low, high = tune((60, 64)), tune((65, 70))
-    assert compass([low, high]) == (60, 70) and compass([]) == (0, 127)
-    keys = in_all_keys([low, high], 3, *compass([low, high]))
+    assert pitch_limits([low, high]) == (60, 70) and pitch_limits([]) == (0, 127)
+    keys = in_all_keys([low, high], 3, *pitch_limits([low, high]))
     assert keys == (
         *(low.transposed(k) for k in range(4)),
         *(high.transposed(-k) for k in (3, 2, 1, 0)),
     )
-    assert compass(keys) == (60, 70)
+    assert pitch_limits(keys) == (60, 70)
     assert in_all_keys([low], 3, 61, 62) == (low,)  # in range in no key: it stays as it is
     for ends in ((70, 60), (-1, 60), (60, 128)):
         with pytest.raises(ParameterError, match=f"va de {ends[0]} a {ends[1]} .*entre 0 y 127"):

@@ -8,10 +8,9 @@ from music21.chord import Chord
 from music21.pitch import Pitch
 from strategies import at_most_four, notes_of, odd_songs, written
 
-from musiclab import encoding
+from musiclab import encoding, music
 from musiclab.encoding import (
     END,
-    HOLD,
     REST,
     START,
     UNKNOWN,
@@ -20,12 +19,12 @@ from musiclab.encoding import (
     get_encoding,
     make_windows,
 )
+from musiclab.encoding.tokens import HOLD, token_key
 from musiclab.errors import ParameterError, ShortSequenceError, VocabularyError
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
+from musiclab.music.pitch import LOWEST_PITCH, normal_order
 
-chords = st.lists(
-    st.sets(st.integers(encoding.LOWEST_PITCH, 127), min_size=1, max_size=6), max_size=8
-)
+chords = st.lists(st.sets(st.integers(LOWEST_PITCH, 127), min_size=1, max_size=6), max_size=8)
 
 
 def encode(chords, name):
@@ -37,19 +36,19 @@ def encode(chords, name):
 
 
 def test_pitch_names_are_those_of_music21():
-    for pitch in range(encoding.LOWEST_PITCH, 128):
-        assert encoding.pitch_number(encoding.pitch_name(pitch)) == pitch
-        assert encoding.pitch_name(pitch) == Pitch(midi=pitch).nameWithOctave
-    assert [encoding.pitch_name(pitch) for pitch in (0, 4, 11)] == ["C0", "E0", "B0"]
+    for pitch in range(LOWEST_PITCH, 128):
+        assert music.pitch_number(music.pitch_name(pitch)) == pitch
+        assert music.pitch_name(pitch) == Pitch(midi=pitch).nameWithOctave
+    assert [music.pitch_name(pitch) for pitch in (0, 4, 11)] == ["C0", "E0", "B0"]
     for name in ("", "H4", "C", "c4", "Db4", "E--1", "C10", UNKNOWN, "0.4.7"):
         with pytest.raises(VocabularyError, match="se escriben como"):
-            encoding.pitch_number(name)
+            music.pitch_number(name)
 
 
 # All 4,095 sets take 27 s, nearly all of it in music21.
 @given(st.sets(st.integers(0, 11), min_size=1))
 def test_normal_order_is_that_of_music21(classes):
-    assert encoding.normal_order(classes) == Chord(sorted(classes)).normalOrder
+    assert normal_order(classes) == Chord(sorted(classes)).normalOrder
 
 
 @given(chords)
@@ -100,7 +99,7 @@ def test_next_note_begins_where_the_prompt_ends(name, song):
     tokens = [token for token in get_encoding(name).encode(song) if token != END]
     used = {pitch for _, pitch in onsets_of(tokens, name)}
     pitch = next(pitch for pitch in range(60, 127) if pitch not in used)
-    token = encoding.pitch_name(pitch)
+    token = music.pitch_name(pitch)
     token += {"events": ":1:1", "events+velocity": ":1:1:mf"}.get(name, "")
     for k in range(len(tokens) + 1):
         onset_ql = encoding.prompt_end_ql(tokens[:k], name)
@@ -284,7 +283,7 @@ def test_vocabulary_is_in_musical_order():
     assert Vocabulary.fit([order[::-1], [UNKNOWN]]).tokens == (UNKNOWN, *order)
     for token in ("", "<x>", "C4:", "H4", "²", "0.²", "0.x", "0.0", "12", "4.", "٤", "0" * 5000):
         with pytest.raises(VocabularyError, match=f"«{token}»"):
-            encoding.token_key(token)
+            token_key(token)
 
 
 def test_tokens_that_a_vocabulary_lacks_are_named_on_demand():

@@ -7,14 +7,14 @@ from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.evaluation import (
     CopiedRun,
     Copy,
+    Likelihood,
     NGram,
-    Score,
     copied_run,
+    held_out_likelihood,
     held_out_nll,
-    held_out_score,
     longest_copied_run,
 )
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 # Predictors
 
@@ -33,7 +33,7 @@ def test_rows_are_distributions_that_know_only_the_past(predictor, songs, past, 
 
 
 def test_order_0_is_uniform(sequences):
-    score = held_out_score(NGram(sequences, 7, 0), sequences)
+    score = held_out_likelihood(NGram(sequences, 7, 0), sequences)
     assert score.nll == pytest.approx(np.log(7)) and score.perplexity == pytest.approx(7)
 
 
@@ -74,13 +74,13 @@ def test_copy_of_a_voice_looks_back_over_the_others():
 def test_score_by_hand():
     p = np.array([[0.5, 0.25, 0.25], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
     songs = [np.array([0, 1, 1]), np.array([1])]
-    score = held_out_score(lambda ids: np.log(p[: len(ids)]), songs, n_notes=2)
+    score = held_out_likelihood(lambda ids: np.log(p[: len(ids)]), songs, n_notes=2)
     nats = -np.log([0.5, 0.3, 0.8, 0.25])
-    assert score == Score(pytest.approx(nats.mean()), 2 / 4, 4, 2)
+    assert score == Likelihood(pytest.approx(nats.mean()), 2 / 4, 4, 2)
     assert score.perplexity == pytest.approx(np.exp(nats.mean()))
     assert score.nll_per_note == pytest.approx(nats.sum() / 2)
     assert score.perplexity_per_note == pytest.approx(np.exp(nats.sum() / 2))
-    assert np.isnan(held_out_score(lambda ids: np.log(p[: len(ids)]), songs).nll_per_note)
+    assert np.isnan(held_out_likelihood(lambda ids: np.log(p[: len(ids)]), songs).nll_per_note)
 
 
 def test_nll_per_note_does_not_depend_on_how_a_note_is_spelt():
@@ -88,8 +88,8 @@ def test_nll_per_note_does_not_depend_on_how_a_note_is_spelt():
     rng = np.random.default_rng(0)
     whole = rng.integers(0, 16, 50)
     halves = np.stack([whole // 4, whole % 4], axis=1).ravel()
-    one = held_out_score(NGram([], 16, 0), [whole], n_notes=50)
-    two = held_out_score(NGram([], 4, 0), [halves], n_notes=50)
+    one = held_out_likelihood(NGram([], 16, 0), [whole], n_notes=50)
+    two = held_out_likelihood(NGram([], 4, 0), [halves], n_notes=50)
     assert one.nll != pytest.approx(two.nll)
     assert one.nll_per_note == pytest.approx(two.nll_per_note)
 

@@ -1,9 +1,9 @@
 import pretty_midi
 import pytest
 
-from musiclab import instruments
 from musiclab.errors import ParameterError
-from musiclab.instruments import NAMES, instrument_name, instrument_program
+from musiclab.music import instrument_name, instrument_program, instruments
+from musiclab.music.instruments import NAMES
 
 
 def test_every_program_has_one_name_in_each_language():

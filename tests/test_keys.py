@@ -17,7 +17,7 @@ from scores import (
     sounding,
 )
 
-from musiclab.mei import score_mei
+from musiclab.engraving.mei import score_mei
 
 
 def test_accidentals_are_drawn_once_a_bar_and_taken_back():

@@ -26,9 +26,9 @@ from scores import (
 )
 from strategies import odd_songs, random_chorale, written
 
-from musiclab.grid import grid_to_song
-from musiclab.mei import score_mei
-from musiclab.notes import NoteEvent, Song
+from musiclab.engraving.mei import score_mei
+from musiclab.music import NoteEvent, Song
+from musiclab.music.voices import grid_to_song
 
 # What sounds is what is written
 

@@ -16,7 +16,7 @@ from music21_reference import differences
 from musiclab.errors import DatasetError, MidiError, ParameterError
 from musiclab.files import write_bytes
 from musiclab.midi import load_folder, load_midi, read_midi, reading, save_midi, song_to_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 
 def on(pitch, velocity=64, channel=0):
@@ -627,7 +627,7 @@ def test_more_parts_than_channels_have_ports_and_none_the_channel_of_the_drums()
 def test_same_bytes_in_every_process(in_fresh_process):
     source = """
 from musiclab.midi import song_to_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 events = {NoteEvent(k % 2, 2, (p,)) for k in range(3) for p in {60, 3, 61 + k}}
 print(song_to_midi(Song(tuple(events))).hex())"""
     runs = [in_fresh_process(source, PYTHONHASHSEED=seed) for seed in ("1", "2")]

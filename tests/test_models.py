@@ -4,8 +4,6 @@ import pytest
 from musiclab.backend import keras
 from musiclab.errors import ParameterError
 from musiclab.models import (
-    CELLS,
-    INPUTS,
     TUTORIAL_UNITS,
     attention_weights,
     build_model,
@@ -15,6 +13,8 @@ from musiclab.models import (
     noise_effect,
     predictions_under,
 )
+from musiclab.models.build import INPUTS
+from musiclab.models.recurrent import CELLS
 
 IDS = np.array([[1, 2, 3, 4, 0], [4, 3, 2, 1, 1]], dtype=np.int32)
 SMALL = {"units": (3, 2), "embedding_dim": 2}

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from musiclab.encoding import (
     ENCODINGS,
     END,
-    HOLD,
     REST,
     START,
     UNKNOWN,
     Vocabulary,
     decode_song,
-    pitch_name,
+    motif_tokens,
 )
+from musiclab.encoding.motifs import known_tokens, note_text, parse_motif
+from musiclab.encoding.tokens import HOLD
 from musiclab.errors import ParameterError, VocabularyError
-from musiclab.motifs import known_tokens, motif_tokens, note_text, parse_motif
-from musiclab.notes import NoteEvent
+from musiclab.music import NoteEvent, pitch_name
 
 SPANISH = ("Do", "Do#", "Re", "Mib", "Mi", "Fa", "Fa#", "Sol", "Sol#", "La", "Sib", "Si")
 

@@ -13,14 +13,15 @@ import nbformat
 import numpy as np
 import pytest
 
-from musiclab import running
+from musiclab import course
+from musiclab.course import parameters, runs
 from musiclab.errors import RunError
 from musiclab.midi import save_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
 
 ROOT = Path(__file__).parents[1]
-LESSONS = sorted(running.NOTEBOOKS.glob("*.ipynb"))
-PRESETS = sorted(running.PRESETS.glob("*.yaml"))
+LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
+PRESETS = sorted(parameters.PRESETS.glob("*.yaml"))
 SMALLEST = {
     "DATASET": "tiny",
     "TRANSPOSE": 0,
@@ -80,7 +81,7 @@ def test_no_cell_is_left_out_of_the_comparison(lesson):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_storing_again_would_change_no_line(path):
     text = path.read_text(encoding="utf-8")
-    assert running.normalise(nbformat.reads(text, as_version=4)) + "\n" == text
+    assert runs.normalise(nbformat.reads(text, as_version=4)) + "\n" == text
 
 
 def test_every_parameter_has_a_type_and_a_comment(lesson):
@@ -92,8 +93,8 @@ def test_every_parameter_has_a_type_and_a_comment(lesson):
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_fit_the_lesson(preset):
-    defaults = running.read_parameters(running.find_notebook("01"))
-    assert running.merge_parameters(defaults, running.read_preset(preset.stem))
+    defaults = course.read_parameters(course.find_notebook("01"))
+    assert course.merge_parameters(defaults, course.read_preset(preset.stem))
 
 
 def test_the_readme_links_to_what_is_there():
@@ -128,12 +129,12 @@ def test_strict_nbval_compares_the_stored_outputs(tmp_path, said, passes):
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    path = running.find_notebook("01")
-    return [running.run_notebook(path, SMALLEST, root) for _ in range(2)]
+    path = course.find_notebook("01")
+    return [course.run_notebook(path, SMALLEST, root) for _ in range(2)]
 
 
 def test_a_run_leaves_all_its_files(two_runs):
-    stem = running.find_notebook("01").stem
+    stem = course.find_notebook("01").stem
     names = {path.name for path in two_runs[0].iterdir()}
     assert names == {*MADE, f"{stem}.ipynb", f"{stem}.html"}
     metrics = json.loads((two_runs[0] / "metrics.json").read_text(encoding="utf-8"))
@@ -161,8 +162,8 @@ def test_two_fresh_processes_write_the_same_song(two_runs):
 
 
 def test_another_seed_writes_another_song(two_runs, tmp_path):
-    path = running.find_notebook("01")
-    other = running.run_notebook(path, SMALLEST | {"SEED": 1, "OUTPUT_DIR": str(tmp_path)})
+    path = course.find_notebook("01")
+    other = course.run_notebook(path, SMALLEST | {"SEED": 1, "OUTPUT_DIR": str(tmp_path)})
     assert (other / "song.mid").read_bytes() != (two_runs[0] / "song.mid").read_bytes()
 
 
@@ -192,8 +193,8 @@ def test_lesson_runs_on_game_music_and_without_a_warning(two_runs, tmp_path, mon
     for seed in range(6):
         save_midi(game_tune(seed), tmp_path / "Datasets/juegos" / f"{seed}.mid")
     monkeypatch.setenv("MUSICLAB_DATASETS", str(tmp_path / "Datasets"))
-    run = running.run_notebook(
-        running.find_notebook("01"),
+    run = course.run_notebook(
+        course.find_notebook("01"),
         SMALLEST | {"DATASET": "juegos", "OUTPUT_DIR": str(tmp_path / "run")},
     )
     said = "".join(output.text for output in outputs_of(run, "stdout"))
@@ -202,9 +203,9 @@ def test_lesson_runs_on_game_music_and_without_a_warning(two_runs, tmp_path, mon
 
 
 def test_a_failed_run_says_why_and_keeps_the_notebook(tmp_path):
-    path = running.find_notebook("01")
+    path = course.find_notebook("01")
     with pytest.raises(RunError, match=r"no existe el conjunto «nada».*bach"):
-        running.run_notebook(path, SMALLEST | {"DATASET": "nada"}, tmp_path)
+        course.run_notebook(path, SMALLEST | {"DATASET": "nada"}, tmp_path)
     (executed,) = tmp_path.rglob("*.ipynb")
     assert executed.with_suffix(".html").exists()
     assert not list(tmp_path.rglob("metrics.json"))

@@ -12,9 +12,8 @@ from midi_strategies import about, file_of, track_of
 
 from musiclab import playback
 from musiclab.errors import MusiclabError, ParameterError
-from musiclab.instruments import instrument_program
 from musiclab.midi import read_midi
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song, instrument_program
 from musiclab.playback import SAMPLE_RATE, mp3_bytes, player, render, save_song
 
 ORGAN = instrument_program("órgano")  # sounds at once; a piano's sample takes 6 ms to begin

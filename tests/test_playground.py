@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiclab import notation, playground, training
+from musiclab import engraving, training
 from musiclab.backend import keras
+from musiclab.course import playground
+from musiclab.course.playground import Panel, find_bundles, small_bundle, write_song
 from musiclab.encoding import END, START
 from musiclab.errors import ParameterError, VocabularyError
-from musiclab.playground import Panel, find_bundles, small_bundle, write_song
-from musiclab.storage import write_archive
+from musiclab.training import fitting
+from musiclab.training.archive import write_archive
 
 FEW = ("oneills1850/0721-0730.abc", "oneills1850/0732-0758_mh.abc")
 TINY = playground.SETTINGS | {
@@ -24,12 +26,13 @@ TINY = playground.SETTINGS | {
 def built(tmp_path_factory):
     """Build what is needed in a folder of the tests, and train the smallest network once."""
     from musiclab import datasets
+    from musiclab.datasets import corpus
 
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("Datasets")
         build = lambda name, sources: datasets_build(name, root, sources)
         datasets_build = datasets.build_dataset
-        patch.setattr(datasets, "build_dataset", build)
+        patch.setattr(corpus, "build_dataset", build)
         patch.setenv("MUSICLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield small_bundle(FEW, TINY)
 
@@ -136,7 +139,7 @@ def test_bundles_of_runs_are_found_newest_first(make_bundle, tmp_path):
 
 
 def test_bundles_are_called_as_a_person_would(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "is_bundle", lambda path: True)
+    monkeypatch.setattr(fitting, "is_bundle", lambda path: True)
     lesson = "01_tocando_un_poco_de_musica"
     folders = {
         f"{lesson}/2026-11-23_120000": "lección 1, 23 de noviembre a las 12:00",
@@ -262,10 +265,10 @@ def test_song_of_a_thread_is_as_good_as_the_main_one(built, monkeypatch, tmp_pat
         thread.start()
         thread.join()
     page = panel.card.outputs[0]["data"]["text/html"]
-    score = notation.sheet(panel.song).data
+    score = engraving.sheet(panel.song).data
     assert "image/svg+xml" in score and score in page
     (saved,) = tmp_path.glob("*.pdf")
-    main = notation.save_pdf(panel.song, tmp_path / "main.pdf", panel.song.source)
+    main = engraving.save_pdf(panel.song, tmp_path / "main.pdf", panel.song.source)
     assert len(saved.read_bytes()) == pytest.approx(len(main.read_bytes()), rel=0.01)
 
 

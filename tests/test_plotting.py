@@ -10,13 +10,14 @@ import matplotlib.pyplot as plt
 from hypothesis import given, settings
 from strategies import odd_songs, random_chorale
 
-from musiclab import plotting
+from musiclab import encoding, generation, plotting
 from musiclab.encoding import ENCODINGS, END, START, UNKNOWN, Vocabulary, decode_song, get_encoding
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
 from musiclab.generation import sample_id
-from musiclab.grid import grid_to_song
-from musiclab.notes import NoteEvent, Song
+from musiclab.music import NoteEvent, Song
+from musiclab.music.voices import grid_to_song, song_to_voices
+from musiclab.plotting import statistics, style
 
 
 class History:
@@ -29,7 +30,7 @@ class History:
 
 @pytest.fixture
 def axes():
-    with plt.style.context(plotting.STYLE):
+    with plt.style.context(style.STYLE):
         figure, axes = plt.subplots(2, figsize=(10, 7))
         yield axes
         figure.canvas.draw()  # what cannot be drawn fails here
@@ -108,7 +109,7 @@ def test_piano_roll_draws_a_bar_a_note(ax, song, prompt_ql):
     assert labels(ax) == ("Mi canción", "tiempo (negras)", "altura")
     assert texts(ax) == ["compás", *(["motivo inicial", "generado"] if prompt_ql else [])]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["C4", "C5"]
-    drawn = [(x, y, same(c, plotting.ORANGE)) for x, y, _, c in notes_of(ax)]
+    drawn = [(x, y, same(c, style.ORANGE)) for x, y, _, c in notes_of(ax)]
     notes = [(e.onset_ql, p, e.onset_ql < prompt_ql) for e in song.events for p in e.pitches]
     assert drawn == notes
     widths = [width for _, _, width, _ in notes_of(ax)]
@@ -154,7 +155,7 @@ def test_four_voices_have_the_colours_of_the_grid(ax, seed):
     plotting.piano_roll(grid_to_song(chorale), ax, colour="voice")
     names = legend(ax)
     assert list(names) == ["soprano", "alto", "tenor", "bajo"]
-    grid = plotting.song_to_voices(grid_to_song(chorale))[0]
+    grid = song_to_voices(grid_to_song(chorale))[0]
     for onset, pitch, _, colour in notes_of(ax):
         voices = [k for k in range(4) if grid[round(4 * onset), k] == pitch]
         assert colour in [list(names.values())[k] for k in voices]
@@ -290,7 +291,7 @@ def test_compared_songs_show_what_they_share(axes):
     assert labels(top)[0] == "nueva: 5 notas o acordes seguidos, desde la negra 2"
     assert labels(bottom)[0] == "vieja: los mismos, desde la negra 40, 3 semitonos más arriba"
     for ax, start in ((top, 2), (bottom, 40)):
-        drawn = [x for x, _, _, colour in notes_of(ax) if same(colour, plotting.ORANGE)]
+        drawn = [x for x, _, _, colour in notes_of(ax) if same(colour, style.ORANGE)]
         assert drawn == [start, start + 1, start + 2, start + 3, start + 4]
         [band] = ax.patches
         assert (band.get_x(), band.get_width()) == (start, 5)
@@ -325,7 +326,7 @@ def test_songs_that_share_nothing_say_so(axes):
 def test_tokens_play_what_the_whole_song_plays(encoding, seed):
     song = grid_to_song(random_chorale(seed))
     tokens = get_encoding(encoding).encode(song)
-    events = plotting.token_events(tokens, encoding, step_ql=0.25)
+    events = encoding.token_events(tokens, encoding, step_ql=0.25)
     assert len(events) == len(tokens)
     whole = decode_song(tokens, encoding, 0.25)
 
@@ -346,10 +347,10 @@ def test_tokens_play_what_the_whole_song_plays(encoding, seed):
 
 def test_what_plays_nothing_has_no_event():
     tokens = [START, "C4:1:1/2", UNKNOWN, "rest:1", "D4:1/3:0", "F4:2:1", END, "C4:1:1"]
-    events = plotting.token_events(tokens, "events")
+    events = encoding.token_events(tokens, "events")
     assert [k for k, event in enumerate(events) if event] == [1, 4, 5]
     assert events[4] == NoteEvent(1.5, 1 / 3, (62,)) and events[5] == NoteEvent(1.5, 2, (65,))
-    chord = plotting.token_events(["C4", UNKNOWN, "C4.E4"], "pitches", step_ql=0.5)
+    chord = encoding.token_events(["C4", UNKNOWN, "C4.E4"], "pitches", step_ql=0.5)
     assert chord == [NoteEvent(0, 0.5, (60,)), None, NoteEvent(1.0, 0.5, (60, 64))]
 
 
@@ -364,7 +365,7 @@ def test_attention_is_darkness_and_arrows(ax):
     assert [x for x, *_ in notes_of(ax, "por venir")] == [4, 4]
     assert sorted(texts(ax)) == ["20 %", "40 %"]
     [drawn] = [c for c in ax.collections if c.get_gid() == "notas"]
-    edges = [same(edge, plotting.ORANGE) for edge in drawn.get_edgecolor()]
+    edges = [same(edge, style.ORANGE) for edge in drawn.get_edgecolor()]
     assert edges == [False] * 6 + [True] * 2
     assert any(other.get_ylabel() == "peso de atención (%)" for other in ax.figure.axes)
 
@@ -405,21 +406,23 @@ def test_nll_ladder(ax):
 
 def test_probabilities_by_hand():
     logits = np.log([9.0, 1.0, 2.0, 4.0])
-    assert plotting.next_symbol_probabilities(logits, 1) == pytest.approx([0, 1 / 7, 2 / 7, 4 / 7])
-    assert plotting.next_symbol_probabilities(logits, 0.5) == pytest.approx(
+    assert generation.next_symbol_probabilities(logits, 1) == pytest.approx(
+        [0, 1 / 7, 2 / 7, 4 / 7]
+    )
+    assert generation.next_symbol_probabilities(logits, 0.5) == pytest.approx(
         [0, 1 / 21, 4 / 21, 16 / 21]
     )
-    assert plotting.next_symbol_probabilities(logits, 0).tolist() == [0, 0, 0, 1]
-    assert plotting.next_symbol_probabilities(logits, 1e-300).tolist() == [0, 0, 0, 1]
+    assert generation.next_symbol_probabilities(logits, 0).tolist() == [0, 0, 0, 1]
+    assert generation.next_symbol_probabilities(logits, 1e-300).tolist() == [0, 0, 0, 1]
     with pytest.raises(ParameterError, match="temperatura es -1"):
-        plotting.next_symbol_probabilities(logits, -1)
+        generation.next_symbol_probabilities(logits, -1)
 
 
 def test_probabilities_are_those_that_the_generator_draws_with():
     rng, logits = np.random.default_rng(0), np.array([5.0, 0.3, 1.2, -0.5, 0.9])
     drawn = [sample_id(logits, 0.7, rng) for _ in range(4000)]
     shares = np.bincount(drawn, minlength=5) / 4000
-    assert shares == pytest.approx(plotting.next_symbol_probabilities(logits, 0.7), abs=0.025)
+    assert shares == pytest.approx(generation.next_symbol_probabilities(logits, 0.7), abs=0.025)
 
 
 def test_next_symbols_stand_by_probability(ax):
@@ -475,15 +478,15 @@ def test_rare_durations_share_a_column(ax):
     song = Song(tuple(NoteEvent(0, d, (60,)) for d in lengths for _ in range(2 if d > 1.3 else 9)))
     plotting.histograms([song], [Song((NoteEvent(0, 1 / 3, (60,)),))], ax, "duration")
     ticks = [label.get_text() for label in ax.get_xticklabels()]
-    assert len(ticks) == plotting.N_DURATIONS + 1 and ticks[0] == "1/3" and ticks[-1] == "otras"
+    assert len(ticks) == statistics.N_DURATIONS + 1 and ticks[0] == "1/3" and ticks[-1] == "otras"
     ours, theirs = bars_of(ax)
     assert sum(ours) == pytest.approx(100) and theirs[0] == 100
 
 
-@pytest.mark.parametrize("what", list(plotting.HISTOGRAMS))
+@pytest.mark.parametrize("what", list(statistics.HISTOGRAMS))
 def test_histograms_of_nothing(ax, what):
     plotting.histograms([Song(())], [], ax, what)
-    assert labels(ax)[:2] == ("Sin notas", plotting.HISTOGRAMS[what])
+    assert labels(ax)[:2] == ("Sin notas", statistics.HISTOGRAMS[what])
 
 
 def test_self_similarity_shows_what_comes_back(ax):
@@ -531,9 +534,9 @@ def contrast(colour, other="white"):
 
 
 def test_text_and_notes_stand_out_from_the_page():
-    assert contrast(plotting.SLATE) > 4.5 and contrast(plotting.BLACK) > 12
-    assert min(map(contrast, (plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.GREY))) > 3
-    voices = list(plotting.VOICES.values())
+    assert contrast(style.SLATE) > 4.5 and contrast(style.BLACK) > 12
+    assert min(map(contrast, (style.BLUE, style.ORANGE, style.GREEN, style.GREY))) > 3
+    voices = list(style.VOICES.values())
     assert min(contrast(a, b) for a, b in pairwise(voices)) > 1.3, "in grey"
 
 

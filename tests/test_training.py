@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiclab import files, training
+from musiclab import files
 from musiclab.backend import keras
 from musiclab.errors import BundleError, MusiclabError, OutputError, ParameterError
 from musiclab.models import choose_noise
-from musiclab.storage import LOCK, read_archive, write_archive
-from musiclab.training import BUNDLE, CHECKPOINT, History, load_bundle, save_bundle, train
+from musiclab.training import BUNDLE, CHECKPOINT, History, fitting, load_bundle, save_bundle, train
+from musiclab.training.archive import LOCK, read_archive, write_archive
 
 
 def assert_same_weights(one, other):
@@ -91,7 +91,7 @@ def test_epochs_differ_in_order_and_in_all_that_is_random(make_bundle, monkeypat
 def test_masks_of_an_epoch_are_those_of_stored_outputs(make_bundle):
     """Notebooks and checkpoints rest on them: (seed, epoch, place of the layer)."""
     model = make_bundle(dropout=0.5)[0].model
-    training._seed_layers(model, seed=3, epoch=2)
+    fitting._seed_layers(model, seed=3, epoch=2)
     drops = {k: layer for k, layer in enumerate(model.layers) if layer.name.startswith("dropout")}
     assert list(drops) == [3, 5]
     for k, layer in drops.items():
@@ -352,10 +352,10 @@ HUGE = 10**9
 )
 def test_bundle_that_claims_what_it_has_not_is_refused_at_once(trained, wrong):
     path = trained[2] / BUNDLE
-    meta, arrays = read_archive(path, training.FORMAT)
+    meta, arrays = read_archive(path, fitting.FORMAT)
     if wrong.get("config"):
         wrong = {"config": meta["config"] | wrong["config"]}
-    write_archive(path, training.FORMAT, meta | wrong, arrays)
+    write_archive(path, fitting.FORMAT, meta | wrong, arrays)
     start = time.process_time()
     with pytest.raises(BundleError, match="está dañado"):
         load_bundle(path)
@@ -365,9 +365,9 @@ def test_bundle_that_claims_what_it_has_not_is_refused_at_once(trained, wrong):
 def test_a_layer_needs_its_own_arrays(trained):
     """However many numbers there are: a thousand layers of one unit take minutes to build."""
     path = trained[2] / BUNDLE
-    meta, _ = read_archive(path, training.FORMAT)
+    meta, _ = read_archive(path, fitting.FORMAT)
     meta["config"] |= {"units": [1] * 1000}
-    write_archive(path, training.FORMAT, meta, [np.zeros(10**5, np.float32)])
+    write_archive(path, fitting.FORMAT, meta, [np.zeros(10**5, np.float32)])
     start = time.process_time()
     with pytest.raises(BundleError, match="está dañado"):
         load_bundle(path)
@@ -376,10 +376,10 @@ def test_a_layer_needs_its_own_arrays(trained):
 
 def test_bundle_without_a_field_is_refused(trained):
     path = trained[2] / BUNDLE
-    meta, arrays = read_archive(path, training.FORMAT)
+    meta, arrays = read_archive(path, fitting.FORMAT)
     for key in meta:
         less = {k: v for k, v in meta.items() if k not in (key, "format")}
-        form = "other" if key == "format" else training.FORMAT
+        form = "other" if key == "format" else fitting.FORMAT
         write_archive(path, form, less, arrays)
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
@@ -387,13 +387,13 @@ def test_bundle_without_a_field_is_refused(trained):
 
 def test_weights_of_other_shapes_and_types_are_refused(trained):
     path = trained[2] / BUNDLE
-    meta, (first, *rest) = read_archive(path, training.FORMAT)
+    meta, (first, *rest) = read_archive(path, fitting.FORMAT)
     others = [[first.T, *rest], [first.astype(float), *rest], rest, [first, *rest, first], []]
     for arrays in others:
-        write_archive(path, training.FORMAT, meta, arrays)
+        write_archive(path, fitting.FORMAT, meta, arrays)
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
-    write_archive(path, training.FORMAT, meta, [first * np.nan, *rest])
+    write_archive(path, fitting.FORMAT, meta, [first * np.nan, *rest])
     with pytest.raises(BundleError, match="no son números"):
         load_bundle(path)
 
@@ -401,7 +401,7 @@ def test_weights_of_other_shapes_and_types_are_refused(trained):
 def test_checkpoint_of_other_contents_is_refused_and_the_model_left_alone(make_bundle, trained):
     (bundle, windows), folder = make_bundle(), trained[2]
     resumed = {"folder": folder, "load_previous": True}
-    meta, arrays = read_archive(folder / CHECKPOINT, training.CHECKPOINT_FORMAT)
+    meta, arrays = read_archive(folder / CHECKPOINT, fitting.CHECKPOINT_FORMAT)
     losses, before = meta.pop("history"), bundle.model.get_weights()
     short = losses | {"loss": losses["loss"][:1]}
     empty = {name: [] for name in losses}
@@ -411,7 +411,7 @@ def test_checkpoint_of_other_contents_is_refused_and_the_model_left_alone(make_b
     files += [(meta, arrays), ({**meta, "history": losses}, arrays[:-1])]
     files += [({**meta, "history": losses}, [*arrays[:-1], arrays[-1][..., None]])]
     for content in files:
-        write_archive(folder / CHECKPOINT, training.CHECKPOINT_FORMAT, *content)
+        write_archive(folder / CHECKPOINT, fitting.CHECKPOINT_FORMAT, *content)
         with pytest.raises(BundleError, match="está dañado"):
             train(bundle, windows, windows, epochs=3, batch_size=8, **resumed)
     for a, b in zip(before, bundle.model.get_weights(), strict=True):
@@ -432,7 +432,7 @@ def load_damaged(trained, monkeypatch):
     """Return (bytes of a bundle, load): load(bytes) fails unless they give the same bundle."""
     bundle, _, folder = trained
     spare = load_bundle(folder / BUNDLE).model  # building one takes longer than all else
-    monkeypatch.setattr(training, "build_model", lambda *args, **config: spare)
+    monkeypatch.setattr(fitting, "build_model", lambda *args, **config: spare)
 
     def load(data):
         (folder / BUNDLE).write_bytes(data)

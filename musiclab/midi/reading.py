@@ -24,7 +24,7 @@ from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
 from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
 from musiclab.midi.writing import FASTEST_BPM, MODES, SLOWEST_BPM
-from musiclab.notes import Song
+from musiclab.music import Song
 
 STEPS_PER_QUARTER = 24  # thirty-seconds, triplets and sextuplets are exact
 MAX_BYTES = 20_000_000

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from musiclab.notes import make_events
+from musiclab.music.song import make_events
 
 ON, OFF, PITCH, VELOCITY, PART = range(5)
 ALONE = [(pitch,) for pitch in range(128)]  # hundreds of thousands of single notes share them

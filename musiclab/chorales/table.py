@@ -1,0 +1,140 @@
+"""The public table of the JSB chorales: our model beside the baselines, in one run.
+
+Each sixteenth of each voice is one symbol, foretold from all that came
+before it in the chorale: full history, teacher forcing. The figures of
+others are only comparable when they count the same way.
+"""
+
+import time
+from dataclasses import astuple, dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from musiclab.chorales.files import N_VOICES, ORDER, read_chorales
+from musiclab.chorales.model import ChoraleModel
+from musiclab.errors import DatasetError
+from musiclab.evaluation import Copy, NGram, held_out_likelihood
+
+LEARN, CHOOSE = "train", "valid"
+N_GRAM = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: NLL in nats and accuracy over every sixteenth of every voice.
+
+    soprano to bass: the NLL of each voice
+    seconds: to build and train, the same for all parts
+    """
+
+    model: str
+    part: str
+    nll: float
+    accuracy: float
+    soprano: float
+    alto: float
+    tenor: float
+    bass: float
+    seconds: float
+
+    def __str__(self):
+        voices = " ".join(f"{nll:7.3f}" for nll in astuple(self)[4:8])
+        return (
+            f"{self.model:<28} {self.part:<8} {self.nll:7.4f} {self.accuracy:9.4f} "
+            f"{voices} {self.seconds:8.0f}"
+        )
+
+
+HEADING = (
+    f"{'modelo':<28} {'parte':<8} {'NLL':>7} {'exactitud':>9} "
+    f"{'soprano':>7} {'alto':>7} {'tenor':>7} {'bajo':>7} {'segundos':>8}"
+)
+
+
+def read_parts(data, parts=()):
+    """Return {name: chorales} of the folders train and valid of `data`, and of further parts.
+
+    Raises DatasetError when one is missing or broken.
+    """
+    if LEARN in parts:
+        raise DatasetError(f"«{LEARN}» es la parte con la que aprende: elige otra que medir")
+    names = dict.fromkeys((LEARN, CHOOSE, *parts))
+    for name in names:
+        if not (Path(data) / name).is_dir():
+            raise DatasetError(
+                f"no existe la carpeta «{Path(data) / name}»: --data debe llevar a una con "
+                f"{', '.join(names)}, llenas de ficheros .csv"
+            )
+    return {name: read_chorales(Path(data) / name) for name in names}
+
+
+def bench(parts, settings, show=lambda row: None):
+    """Train and judge the baselines and the model; return the Rows and the ChoraleModel.
+
+    parts: {name: chorales}; trained on LEARN, chosen on CHOOSE, judged on all but LEARN,
+        so that the figures on CHOOSE flatter the model a little
+    show: called with each Row as soon as it is known
+    """
+    rows = []
+    start = time.perf_counter()
+    model = ChoraleModel(parts[LEARN], settings)
+    built_s = time.perf_counter() - start
+    judged = {name: chorales for name, chorales in parts.items() if name != LEARN}
+    for chorales in judged.values():
+        model.corpus.check(chorales)
+    for row in chain(
+        _baselines(model.corpus, judged), _trained(model, parts[CHOOSE], judged, built_s)
+    ):
+        rows.append(row)
+        show(row)
+    return rows, model
+
+
+def _baselines(corpus, judged):
+    """Yield the Rows of predictors that only count, over the voices by turns."""
+    as_sung = [_ids(chorale, corpus) for chorale in corpus.chorales]
+    in_all_keys = [
+        _ids(chorale, corpus, shift)
+        for chorale in corpus.chorales
+        for shift in corpus.keys(chorale)
+    ]
+    for name, make in (
+        ("copia de la semicorchea", lambda: Copy(as_sung, corpus.n_symbols, lag=N_VOICES)),
+        (f"{N_GRAM}-grama, transportado", lambda: NGram(in_all_keys, corpus.n_symbols, N_GRAM)),
+    ):
+        start = time.perf_counter()
+        predictor = make()
+        seconds = time.perf_counter() - start
+        for part, chorales in judged.items():
+            sequences = [_ids(chorale[:, ORDER], corpus) for chorale in chorales]
+            score, voices = _judge(predictor, sequences)
+            yield Row(name, part, score.nll, score.accuracy, *voices, seconds)
+
+
+def _judge(predictor, sequences):
+    """Return the Likelihood of flat sequences, and the NLL of each voice, high to low."""
+    losses = []
+
+    def listening(ids):
+        log_probs = predictor(ids)
+        losses.append(-log_probs[np.arange(len(ids)), ids].reshape(-1, N_VOICES))
+        return log_probs
+
+    score = held_out_likelihood(listening, sequences)
+    return score, np.concatenate(losses).mean(axis=0)[np.argsort(ORDER)].tolist()
+
+
+def _ids(chorale, corpus, semitones=0):
+    """Return a chorale's symbols, sixteenth by sixteenth, voice by voice: (4 n_sixteenths,)."""
+    return np.where(chorale > 0, chorale + corpus.shift(semitones), 0).reshape(-1)
+
+
+def _trained(model, valid, judged, built_s):
+    start = time.perf_counter()
+    model.train(valid)
+    seconds = built_s + time.perf_counter() - start
+    for part, chorales in judged.items():
+        score, voices = model.score(model.features(chorales))
+        yield Row("red del coral", part, score.nll, score.accuracy, *map(float, voices), seconds)

@@ -1,0 +1,198 @@
+"""What each encoding costs, and what of a set of songs comes back from its tokens.
+
+Everything is measured on `decode(encode(song))`. The tokens of an encoding
+without times stand for what begins and ends together, one by one, and are
+compared so; those of the others, with the notes of their time, at most half a
+sixteenth away. Durations and onsets of the former are those with which the
+course plays them, one event every half quarter: what agrees agrees by luck.
+"""
+
+from collections import defaultdict
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
+
+from musiclab.encoding.tokens import ENCODINGS, decode_song
+from musiclab.encoding.vocabulary import Vocabulary
+from musiclab.errors import ParameterError
+from musiclab.music import Song
+from musiclab.music.voices import DEFAULT_VELOCITY
+
+NEAR = 1 / 8 + 1e-6  # of a quarter: how far rounding to sixteenths moves an onset
+EXACT = 1e-6  # of a quarter: float arithmetic, and no more
+ALIKE = 8  # how far rounding to eight dynamics moves a velocity
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What one encoding keeps of a set of songs; shares from 0 to 1.
+
+    vocab_size, tokens_per_note: what it costs
+    pitches, pitch_classes, durations, onsets: shares of the songs' notes
+    rests: share of the stretches in which nothing sounds
+    velocities, tempos: shares of the notes and songs whose velocity and
+        tempo are not those of NoteEvent and Song, which tokens that say
+        nothing get back anyway; None where all are
+    changed: share of the notes that come back with another pitch, onset or
+        duration, or not at all
+
+    A share is None where there is nothing to keep.
+    """
+
+    encoding: str
+    vocab_size: int
+    tokens_per_note: float
+    pitches: float
+    pitch_classes: float
+    durations: float
+    onsets: float
+    rests: float | None
+    velocities: float | None
+    tempos: float | None
+    changed: float
+
+
+HEADS = (
+    "codificación",
+    "símbolos distintos",
+    "símbolos por nota",
+    "alturas",
+    "clases de altura",
+    "duraciones",
+)
+HEADS += ("inicios", "silencios", "intensidad", "tempo", "notas cambiadas")
+NOTHING = "–"
+NOTHING_TO_KEEP = (
+    f"{NOTHING}: nada que conservar (no hay silencios, o la intensidad o el tempo son los\n"
+    "   que se ponen cuando no se saben)"
+)
+
+
+def fidelities(songs):
+    """Return a Fidelity for each of ENCODINGS, measured on these songs.
+
+    Raises ParameterError when they have no note.
+    """
+    songs = tuple(songs)
+    if not any(song.events for song in songs):
+        raise ParameterError("no hay ninguna nota que medir: pasa al menos una canción con notas")
+    return [_fidelity(encoding, songs) for encoding in ENCODINGS.values()]
+
+
+def fidelity_table(songs):
+    """Return the fidelities as an aligned text table, a column for each encoding."""
+    columns = [HEADS, *(_cells(one) for one in fidelities(songs))]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "   ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in zip(*columns, strict=True)
+    ]
+    if any(NOTHING in column for column in columns):
+        lines.append(NOTHING_TO_KEEP)
+    return "\n".join(lines)
+
+
+def _cells(fidelity):
+    name, vocab_size, per_note, *shares = astuple(fidelity)
+    percents = [NOTHING if share is None else f"{100 * share:.1f} %" for share in shares]
+    return name, str(vocab_size), f"{per_note:.2f}", *percents
+
+
+def _fidelity(encoding, songs):
+    sequences = [encoding.encode(song) for song in songs]
+    both = [(s, decode_song(t, encoding.name)) for s, t in zip(songs, sequences, strict=True)]
+    pairs = [pair for songs in both for pair in _pairs(*(_notes(s, encoding.timed) for s in songs))]
+    loud = [(note, copy) for note, copy in pairs if note.velocity != DEFAULT_VELOCITY]
+    timed = [(song, copy) for song, copy in both if song.tempo_bpm != Song(()).tempo_bpm]
+    rests = [(rest, _rests(copy)) for song, copy in both for rest in _rests(song)]
+    return Fidelity(
+        encoding.name,
+        vocab_size=len(Vocabulary.fit(sequences)),
+        tokens_per_note=sum(map(len, sequences)) / len(pairs),
+        pitches=_share(pairs, _same_pitch),
+        pitch_classes=_share(pairs, lambda note, copy: True),
+        durations=_share(pairs, _same_duration),
+        onsets=_share(pairs, _same_onset),
+        rests=_share(rests, lambda rest, copies: rest in copies),
+        velocities=_share(loud, lambda note, copy: abs(note.velocity - copy.velocity) <= ALIKE),
+        tempos=_share(timed, lambda song, copy: song.tempo_bpm == copy.tempo_bpm),
+        changed=1 - _share(pairs, _same),
+    )
+
+
+def _share(pairs, same):
+    """Return the share of (what was, what came back or None) pairs, None of no pairs."""
+    kept = [copy is not None and same(one, copy) for one, copy in pairs]
+    return sum(kept) / len(kept) if kept else None
+
+
+def _same_pitch(note, copy):
+    return note.pitch == copy.pitch
+
+
+def _same_onset(note, copy):
+    return abs(note.onset_ql - copy.onset_ql) < EXACT
+
+
+def _same_duration(note, copy):
+    return abs(note.duration_ql - copy.duration_ql) < EXACT
+
+
+def _same(note, copy):
+    return all(same(note, copy) for same in (_same_pitch, _same_onset, _same_duration))
+
+
+class _Note(NamedTuple):
+    time: float  # by which a note finds the one that came back: its onset, or its event's rank
+    duration_ql: float
+    onset_ql: float
+    pitch: int
+    velocity: int
+
+
+def _notes(song, timed):
+    return [
+        _Note(e.onset_ql if timed else rank, e.duration_ql, e.onset_ql, pitch, e.velocity)
+        for rank, e in enumerate(song.chords())
+        for pitch in e.pitches
+    ]
+
+
+def _pairs(notes, copies):
+    """Return (note, its copy or None) pairs: first by pitch, what is left by pitch class."""
+    pairs, notes, copies = _pairs_modulo(128, notes, copies)
+    more, notes, _ = _pairs_modulo(12, notes, copies)
+    return [*pairs, *more, *((note, None) for note in notes)]
+
+
+def _pairs_modulo(modulus, notes, copies):
+    """Pair notes whose pitches are equal modulo so many semitones and whose times are near.
+
+    Returns (pairs, notes without copy, copies without note).
+    """
+    queues = defaultdict(lambda: ([], []))
+    for side, group in enumerate((notes, copies)):
+        for note in sorted(group, reverse=True):
+            queues[note.pitch % modulus][side].append(note)
+    pairs, lost, new = [], [], []
+    for ours, theirs in queues.values():
+        while ours and theirs:
+            apart = ours[-1].time - theirs[-1].time
+            if abs(apart) <= NEAR:
+                pairs.append((ours.pop(), theirs.pop()))
+            elif apart < 0:
+                lost.append(ours.pop())
+            else:
+                new.append(theirs.pop())
+        lost += ours
+        new += theirs
+    return pairs, lost, new
+
+
+def _rests(song):
+    """Return the set of (onset_ql, duration_ql) of the stretches in which nothing sounds."""
+    rests, end_ql = set(), 0.0
+    for event in sorted(song.events, key=lambda event: event.onset_ql):
+        if event.onset_ql > end_ql + EXACT:
+            rests.add((round(end_ql, 4), round(event.onset_ql - end_ql, 4)))
+        end_ql = max(end_ql, event.end_ql)
+    return rests

@@ -1,0 +1,112 @@
+"""What a song has copied: the longest run that it shares with others, in any key."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CopiedRun:
+    """Events in a row that a song shares with another one, and where they stand in both.
+
+    length: in events; 0 where nothing is shared, and then the rest is empty
+    start, onset_ql: of its first event in the song
+    source_index, source: of the other song, and its name
+    source_start, source_onset_ql: of its first event in the other song
+    semitones: how much higher the song has it
+    """
+
+    length: int = 0
+    start: int = 0
+    onset_ql: float = 0.0
+    source_index: int = 0
+    source: str = ""
+    source_start: int = 0
+    source_onset_ql: float = 0.0
+    semitones: int = 0
+
+    def __str__(self):
+        if not self.length:
+            return "no comparte ninguna nota"
+        key = f"a {self.semitones:+d} semitonos" if self.semitones else "en la misma tonalidad"
+        return (
+            f"comparte {self.length} notas o acordes seguidos, desde la negra {self.onset_ql:g}, "
+            f"con «{self.source}», desde la negra {self.source_onset_ql:g}, {key}"
+        )
+
+
+def copied_run(song, songs):
+    """Return the longest CopiedRun of a song in any of the others, in any key.
+
+    An event is what begins and ends together in any part (`Song.chords`), and
+    the numbers of a CopiedRun count those. Two runs of events are the same when one number of semitones leads from
+    every pitch of the one to that of the other; with a note an octave away
+    they differ. Times do not count: a melody is no less copied for being
+    played to another rhythm. But where voices overlap, times decide which
+    notes are one event and which of them comes first. Of equals, it is the
+    run that ends first in the song.
+    """
+    chords = {}
+    theirs = [_chords_and_steps(other, chords) for other in songs]
+    length, start, k, source_start = _longest_common_run(_chords_and_steps(song, chords), theirs)
+    if not length:
+        return CopiedRun()
+    ours, source = song.chords()[start], songs[k].chords()[source_start]
+    return CopiedRun(
+        *(length, start, ours.onset_ql, k, songs[k].source, source_start, source.onset_ql),
+        semitones=ours.pitches[0] - source.pitches[0],
+    )
+
+
+def longest_copied_run(ids, sequences):
+    """Return (length, k, start) of the longest run of ids that song k contains.
+
+    ids: the generated song (n_ids,); sequences: the training songs
+    """
+    theirs = [_symbols_and_steps(other) for other in sequences]
+    length, _, k, start = _longest_common_run(_symbols_and_steps(ids), theirs)
+    return length, k, start
+
+
+_NO_STEP = 128  # to the first symbol of a song; the bass cannot move so far
+
+
+def _chords_and_steps(song, chords):
+    """Return what a key does not change: each chord from its bass on, and how far the bass moved.
+
+    chords: {intervals: number}, to which new ones are added
+    Returns two int32 arrays (n_events,), numbers and semitones.
+    """
+    events = song.chords()
+    bass = np.array([event.pitches[0] for event in events])
+    intervals = (tuple(p - event.pitches[0] for p in event.pitches) for event in events)
+    return _symbols_and_steps([chords.setdefault(i, len(chords)) for i in intervals], np.diff(bass))
+
+
+def _symbols_and_steps(symbols, steps=0):
+    symbols = np.asarray(symbols, dtype=np.int32)
+    all_steps = np.full(len(symbols), _NO_STEP, dtype=np.int32)
+    all_steps[1:] = steps
+    return symbols, all_steps
+
+
+def _longest_common_run(ours, theirs):
+    """Return (length, start, k, start in song k) of the longest run that one of them shares.
+
+    ours: (symbols, steps), int arrays (n_symbols,); theirs: a list of such pairs
+    """
+    starts = np.cumsum([0, *(len(symbols) for symbols, _ in theirs)])
+    sides = zip(_symbols_and_steps([]), *theirs, strict=True)
+    symbols, steps = (np.concatenate(side) for side in sides)
+    run = np.zeros(len(symbols) + 1, dtype=np.int32)  # run[j + 1]: of the run that ends at j
+    best = (0, 0, 0)
+    for t, (symbol, step) in enumerate(zip(*ours, strict=True), start=1):
+        run[1:] = (symbols == symbol) * (1 + run[:-1] * (steps == step))
+        end = int(run.argmax())
+        if run[end] > best[0]:
+            best = (int(run[end]), t, end)
+    length, end, their_end = best
+    if not length:
+        return 0, 0, 0, 0
+    k = int(np.searchsorted(starts, their_end - length, side="right")) - 1
+    return length, end - length, k, their_end - length - int(starts[k])

@@ -1,0 +1,274 @@
+"""What songs are like: MusPy's statistics, one collection beside another.
+
+Conventions: a statistic is a function from a Song to a number, with the
+name and the definition that it has in MusPy (Dong et al. 2020, MusPy: a
+toolkit for symbolic music generation, https://salu133445.github.io/muspy/metrics.html),
+but with exact times in place of time steps. As there, what would divide by
+nothing is NaN: every rate, entropy and polyphony of a song without notes.
+"""
+
+from collections import Counter
+
+import numpy as np
+
+from musiclab.errors import ParameterError
+
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+
+# Statistics of pitches
+
+
+def pitch_range(song):
+    """Return the semitones between the lowest and the highest pitch; 0 without notes."""
+    pitches = _pitches(song)
+    return int(np.ptp(pitches)) if len(pitches) else 0
+
+
+def n_pitches_used(song):
+    """Return how many different pitches a song has."""
+    return len(np.unique(_pitches(song)))
+
+
+def n_pitch_classes_used(song):
+    """Return how many different pitch classes a song has, 12 at most."""
+    return len(np.unique(_pitches(song) % 12))
+
+
+def pitch_entropy(song):
+    """Return the entropy of the pitches of all notes, in bits."""
+    return _entropy(np.bincount(_pitches(song), minlength=128))
+
+
+def pitch_class_entropy(song):
+    """Return the entropy of the pitch classes of all notes, in bits; log2(12) = 3.58 at most.
+
+    Source: Wu and Yang (2020), The Jazz Transformer on the front line.
+    """
+    return _entropy(np.bincount(_pitches(song) % 12, minlength=12))
+
+
+def scale_consistency(song):
+    """Return the largest share of the notes that one scale holds.
+
+    Among the 12 major scales; the natural minor ones are the same sets.
+    Source: Mogren (2016), C-RNN-GAN.
+    """
+    counts = np.bincount(_pitches(song) % 12, minlength=12)
+    in_scale = max(counts[np.add(MAJOR, root) % 12].sum() for root in range(12))
+    return _ratio(in_scale, counts.sum())
+
+
+# Statistics of time
+
+
+def polyphony(song):
+    """Return the mean number of different pitches that sound while any does."""
+    lengths_ql, on = _piano_roll(song)
+    return _ratio(lengths_ql @ on.sum(axis=1), lengths_ql @ on.any(axis=1))
+
+
+def polyphony_rate(song, threshold=2):
+    """Return the share of a song's time in which more than `threshold` pitches sound.
+
+    Source: Dong et al. (2018), MuseGAN.
+    """
+    lengths_ql, on = _piano_roll(song)
+    return _ratio(lengths_ql @ (on.sum(axis=1) > threshold), lengths_ql.sum())
+
+
+def empty_beat_rate(song):
+    """Return the share of a song's quarters in which no note sounds.
+
+    A note that ends on a beat does not sound in it; MusPy counts it there.
+    Source: Dong et al. (2018), Pypianoroll.
+    """
+    full = set()
+    for event in song.events:
+        first = int(_tidy(event.onset_ql))
+        full |= set(range(first, max(first + 1, int(np.ceil(_tidy(event.end_ql))))))
+    n_beats = max(full, default=-1) + 1
+    return _ratio(n_beats - len(full), n_beats)
+
+
+def groove_consistency(song, measure_ql=4.0, steps_per_ql=12):
+    """Return how alike the onsets of neighbouring bars are: 1 where all are the same.
+
+    One less the mean share of steps of the bar at which one of two
+    neighbours has an onset and the other has none; NaN with a single bar.
+    Without `measure_ql` all are measured in 4/4, whatever their bars.
+
+    Source: Wu and Yang (2020), The Jazz Transformer on the front line.
+    """
+    n_steps = round(measure_ql * steps_per_ql)
+    onsets = np.array([round(event.onset_ql * steps_per_ql) for event in song.events], dtype=int)
+    bars = np.zeros((onsets.max(initial=-1) // n_steps + 1, n_steps), dtype=bool)
+    bars[onsets // n_steps, onsets % n_steps] = True
+    changed = bars[1:] != bars[:-1]
+    return 1 - _ratio(changed.sum(), changed.size)
+
+
+def _pitches(song):
+    return np.array([pitch for event in song.events for pitch in event.pitches], dtype=int)
+
+
+def _piano_roll(song):
+    """Return (lengths_ql (n_spans,), on (n_spans, 128)): between two boundaries nothing changes."""
+    onsets = [_tidy(event.onset_ql) for event in song.events]
+    ends = [_tidy(event.end_ql) for event in song.events]
+    bounds = np.unique([0.0, *onsets, *ends])
+    on = np.zeros((len(bounds) - 1, 128), dtype=bool)
+    spans = zip(np.searchsorted(bounds, onsets), np.searchsorted(bounds, ends), strict=True)
+    for event, (first, last) in zip(song.events, spans, strict=True):
+        on[first:last, event.pitches] = True
+    return np.diff(bounds), on
+
+
+def _tidy(ql):
+    return round(ql, 6)  # three thirds of a quarter make one
+
+
+def _entropy(counts):
+    p = counts[counts > 0] / max(1, counts.sum())
+    return float(-(p * np.log2(p)).sum()) + 0.0 if len(p) else np.nan  # + 0.0: never -0.0
+
+
+def _ratio(part, whole):
+    return float(part / whole) if whole else np.nan
+
+
+# A collection beside another
+STATISTICS = {
+    pitch_range: "ámbito (semitonos)",
+    n_pitches_used: "alturas distintas",
+    n_pitch_classes_used: "clases de altura distintas",
+    pitch_entropy: "entropía de las alturas (bits)",
+    pitch_class_entropy: "entropía de las clases de altura (bits)",
+    scale_consistency: "notas dentro de una escala",
+    polyphony: "alturas simultáneas",
+    polyphony_rate: "tiempo con más de dos alturas",
+    empty_beat_rate: "negras en silencio",
+    groove_consistency: "ritmo que se repite de compás en compás",
+}
+
+
+def statistics_of(songs):
+    """Return {name: float array (n_songs,)} of all statistics of songs."""
+    return {f.__name__: np.array([f(song) for song in songs], dtype=float) for f in STATISTICS}
+
+
+def statistics_table(corpus, generated):
+    """Return a Spanish table: mean ± standard deviation of each statistic, corpus and generated.
+
+    corpus, generated: Songs. Those without a value (NaN) are left out of the
+    mean; where none has one it says «sin datos».
+    """
+    sides = [statistics_of(corpus), statistics_of(generated)]
+    rows = [("estadística", f"corpus ({len(corpus)})", f"generadas ({len(generated)})")]
+    rows += [
+        (label, *(_mean_and_spread(side[f.__name__]) for side in sides))
+        for f, label in STATISTICS.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        f"{label:<{widths[0]}}  {a:>{widths[1]}}  {b:>{widths[2]}}" for label, a, b in rows
+    )
+
+
+def _mean_and_spread(values):
+    values = values[~np.isnan(values)]
+    return f"{values.mean():.2f} ± {values.std():.2f}" if len(values) else "sin datos"
+
+
+# How the values of all notes are shared out
+ASPECTS = ("pitch_class", "pitch", "duration", "interval")
+
+
+def shares_of(songs, what="pitch_class"):
+    """Return {value: share} of all the notes of songs, by ascending value; empty without notes.
+
+    what: pitch_class (0-11), pitch (MIDI number), duration (quarter lengths)
+        or interval: the semitones by which the upper line moves, see `skyline`
+
+    Raises ParameterError for any other.
+    """
+    if what not in ASPECTS:
+        raise ParameterError(f"no se puede repartir «{what}»: elige {' o '.join(ASPECTS)}")
+    counts = Counter(value for song in songs for value in _values(song, what))
+    n = counts.total()
+    return {value: counts[value] / n for value in sorted(counts)}
+
+
+def _values(song, what):
+    if what == "duration":
+        return [_tidy(event.duration_ql) for event in song.events for _ in event.pitches]
+    if what == "interval":
+        return np.diff(skyline(song)).tolist()
+    return (_pitches(song) % (12 if what == "pitch_class" else 128)).tolist()
+
+
+def skyline(song):
+    """Return the pitches of a song's upper line, an int array.
+
+    The highest note of each onset, but for those below a note of the line
+    that still sounds.
+
+    Source: Uitdenbogerd and Zobel (1998), Manipulation of music for melody matching.
+    """
+    line, end = [], 0.0
+    events = sorted(song.chords(), key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
+    last_onset = None
+    for event in events:
+        onset, pitch = _tidy(event.onset_ql), event.pitches[-1]
+        below = line and pitch < line[-1] and onset < end
+        if onset != last_onset and not below:
+            line.append(pitch)
+            end = _tidy(event.end_ql)
+        last_onset = onset
+    return np.array(line, dtype=int)
+
+
+def overlapping_area(shares, others):
+    """Return what two histograms {value: share} have in common: 1 if equal, 0 if nothing.
+
+    One less their total variation distance. Yang and Lerch (2020), On the
+    evaluation of generative models in music, take this area of the smoothed
+    densities of distances; here it is that of the histograms themselves.
+    """
+    if not (shares and others):
+        return np.nan
+    return float(sum(min(share, others.get(value, 0.0)) for value, share in shares.items()))
+
+
+# A song beside itself
+
+
+def chroma(song, frame_ql=1.0):
+    """Return how long each pitch class sounds in each frame of a song, an array (n_frames, 12).
+
+    In frames; two notes of one class count twice, grace notes nothing.
+    """
+    times = [(_tidy(e.onset_ql / frame_ql), _tidy(e.end_ql / frame_ql)) for e in song.events]
+    sounds = np.zeros((int(np.ceil(max((end for _, end in times), default=0))), 12))
+    for event, (onset, end) in zip(song.events, times, strict=True):
+        frames = np.arange(int(onset), int(np.ceil(end)))
+        lengths = np.minimum(frames + 1, end) - np.maximum(frames, onset)
+        for pitch in event.pitches:
+            sounds[frames, pitch % 12] += lengths
+    return sounds
+
+
+def similarity_matrix(song, frame_ql=1.0):
+    """Return how alike the frames of a song are, an array (n_frames, n_frames) from 0 to 1.
+
+    The cosine of the angle between their chroma; silence is like silence,
+    and nothing else is.
+
+    frame_ql: quarter lengths of a frame
+    Source: Foote (1999), Visualizing music and audio using self-similarity.
+    """
+    sounds = chroma(song, frame_ql)
+    lengths = np.linalg.norm(sounds, axis=1, keepdims=True)
+    silent = lengths == 0
+    sounds = sounds / np.where(silent, 1, lengths)
+    return np.clip(sounds @ sounds.T, 0, 1) + (silent & silent.T)

@@ -1,0 +1,209 @@
+"""An exercise: a slow and obvious specification, cases from a seed, and a verdict.
+
+A verdict is data first (which case, expected, got, which misconception) and
+a Spanish sentence second, so that a notebook shows it and a grader counts
+it. A misconception is known by what it computes: a wrong variant of the
+specification whose result is the student's.
+"""
+
+import copy
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from musiclab.exercises.calling import LIMIT_S, call
+from musiclab.exercises.comparing import TOLERANCE, difference, shown
+
+PENDING, RIGHT, WRONG = "pendiente", "correcto", "incorrecto"
+COLOURS = {PENDING: "#8A9099", RIGHT: "#009E73", WRONG: "#D55E00"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an answer did.
+
+    exercise: its name; status: PENDING, RIGHT or WRONG
+    call: the case, as it would be typed; expected and got: its results
+    misconception: the name of a known one, empty for another fault
+    reason: a Spanish sentence; picture: HTML that shows or plays the difference
+    n_right, n_cases: how many cases were right before the first that was not
+    """
+
+    exercise: str
+    status: str
+    reason: str = ""
+    call: str = ""
+    expected: object = None
+    got: object = None
+    misconception: str = ""
+    n_right: int = 0
+    n_cases: int = 0
+    picture: str = field(default="", repr=False)
+
+    def __str__(self):
+        return f"{self.exercise}: {self.status}" + (f". {self.reason}" if self.reason else "")
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        style = f"border-left: 4px solid {COLOURS[self.status]}; padding: 2px 10px"
+        heading = f"<b>{html.escape(self.exercise)}: {self.status}</b>"
+        return f'<div style="{style}">{heading}<br>{html.escape(self.reason)}{self.picture}</div>'
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function that a student writes.
+
+    name: of the function, and the grade id of its cell
+    solve: the specification, a function of the same arguments
+    cases: rng -> a list of tuples of arguments, the smallest first
+    wrong: {misconception: (what it computes, a Spanish sentence that helps)}
+    show: (arguments, expected, got) -> HTML that shows or plays the difference
+    """
+
+    name: str
+    solve: Callable
+    cases: Callable
+    wrong: dict = field(default_factory=dict)
+    show: Callable | None = None
+    tolerance: float = TOLERANCE
+    limit_s: float = LIMIT_S
+
+    def check(self, function, seed=0):
+        """Return the Verdict on a student's function."""
+        if function is None or function is ... or is_stub(function):
+            return Verdict(self.name, PENDING, "Escribe la función y vuelve a ejecutar la celda.")
+        if not callable(function):
+            reason = f"«{self.name}» es {shown(function)} y debe ser una función: usa def."
+            return Verdict(self.name, WRONG, reason, got=function)
+        return self.judge(lambda arguments: call(function, arguments, self.limit_s), seed)
+
+    def judge(self, call_it, seed=0):
+        """Return the Verdict on whatever answers calls.
+
+        call_it: tuple of arguments -> Outcome, here or in another process
+        """
+        cases = self.cases(np.random.default_rng(seed))
+        for n_right, arguments in enumerate(cases):
+            outcome = call_it(arguments)
+            expected = self.solve(*copy.deepcopy(arguments))
+            said, misconception = self._fault(arguments, expected, outcome)
+            if said:
+                return Verdict(
+                    self.name,
+                    WRONG,
+                    said,
+                    typed(self.name, arguments),
+                    expected,
+                    outcome.value,
+                    misconception,
+                    n_right,
+                    len(cases),
+                    self._picture(arguments, expected, outcome.value),
+                )
+        return Verdict(self.name, RIGHT, n_right=len(cases), n_cases=len(cases))
+
+    def _fault(self, arguments, expected, outcome):
+        """Return (sentence, misconception) of what is wrong with an Outcome, empty for nothing."""
+        case = typed(self.name, arguments)
+        if outcome.late:
+            also = " Reinicia el núcleo: sigue en marcha." if outcome.stuck else ""
+            limit = f"{self.limit_s:g}".replace(".", ",")
+            return f"{case} no acaba en {limit} segundos: ¿un bucle sin fin?{also}", "late"
+        if outcome.error:
+            return f"{case} se detiene con {outcome.error}", "exception"
+        if outcome.value is None and expected is not None:
+            if outcome.printed:
+                return f"{case} imprime el resultado y no lo devuelve: usa return.", "printed"
+            return f"{case} no devuelve nada: ¿falta un return?", "no_return"
+        said = difference(expected, outcome.value, self.tolerance)
+        if not said:
+            changed = difference(list(arguments), list(outcome.arguments), 0.0)
+            if outcome.arguments and changed:
+                return f"{case} cambia sus argumentos: trabaja con una copia.", "changed_argument"
+            return "", ""
+        for name, (variant, sentence) in self.wrong.items():
+            if self._is(variant, arguments, expected, outcome.value):
+                return f"{case} {said}. {sentence}", name
+        return f"{case} {said}.", ""
+
+    def _is(self, variant, arguments, expected, got):
+        """Return whether a wrong variant gives just this result, and not the right one."""
+        try:
+            value = variant(*copy.deepcopy(arguments))
+        except Exception:
+            return False
+        same = not difference(value, got, self.tolerance)
+        return same and bool(difference(expected, value, self.tolerance))
+
+    def _picture(self, arguments, expected, got):
+        if self.show is None:
+            return ""
+        try:
+            return self.show(arguments, expected, got)
+        except Exception:  # what the student returned may be nothing that can be drawn
+            return ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question whose answer is a variable.
+
+    answer: a letter of `choices`, or a number
+    choices: {letter: what is said of it}, for a question with letters; the
+        sentence of the right one says why it is right
+    why: what is said of the right number; hint: of a wrong one
+    tolerance: how far a number may be from the answer
+    """
+
+    name: str
+    answer: object
+    choices: dict = field(default_factory=dict)
+    why: str = ""
+    hint: str = ""
+    tolerance: float = TOLERANCE
+
+    def check(self, answer, seed=0):
+        """Return the Verdict on a student's answer."""
+        if answer is None or answer is ... or (isinstance(answer, str) and not answer.strip()):
+            return Verdict(self.name, PENDING, "Escribe tu respuesta y vuelve a ejecutar la celda.")
+        if self.choices:
+            return self._check_letter(answer)
+        if said := difference(float(self.answer), answer, self.tolerance):
+            kind = "" if said.startswith("da ") else f" Tu respuesta {said}."
+            reason = f"{self.hint}{kind}".strip()
+            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
+        return Verdict(self.name, RIGHT, self.why, expected=self.answer, got=answer)
+
+    def _check_letter(self, answer):
+        letter = answer.strip().lower() if isinstance(answer, str) else answer
+        known = isinstance(letter, str) and letter in self.choices
+        if not known:
+            *others, last = (f'"{letter}"' for letter in self.choices)
+            reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
+            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
+        status = RIGHT if letter == self.answer else WRONG
+        return Verdict(self.name, status, self.choices[letter], "", self.answer, letter)
+
+
+def typed(name, arguments):
+    """Return a call as a student would type it, shortened."""
+    return f"{name}({', '.join(shown(argument) for argument in arguments)})"
+
+
+def is_stub(function):
+    """Return whether a function has nothing in it yet but its documentation, `...` or `pass`."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    constants = {c for c in code.co_consts if not isinstance(c, str)} - {None, ...}
+    empty = not (code.co_names or code.co_freevars or constants)
+    return empty and len(code.co_varnames) == code.co_argcount + code.co_kwonlyargcount and (
+        len(code.co_code) <= MAX_STUB
+    )
+
+
+MAX_STUB = 12  # bytes of code that return None

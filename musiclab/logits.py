@@ -1,0 +1,20 @@
+"""Logits to probabilities, over the last axis.
+
+Conventions: logits are unnormalised natural logarithms (..., n_symbols);
+-inf is a symbol that cannot come. The largest is taken away first, so that
+no exponential overflows.
+"""
+
+import numpy as np
+
+
+def softmax(logits):
+    """Return probabilities (..., n_symbols) that sum to 1."""
+    p = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return p / p.sum(axis=-1, keepdims=True)
+
+
+def log_softmax(logits):
+    """Return the natural logarithms (..., n_symbols) of `softmax`."""
+    logits = logits - np.max(logits, axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))

@@ -1,0 +1,30 @@
+"""The course's figures: an `ax` comes in and goes out, its labels in Spanish."""
+
+from musiclab.plotting.attention import attention_roll
+from musiclab.plotting.learning import (
+    accuracy_curves,
+    common_tokens,
+    learning_curves,
+    next_symbol_bars,
+    nll_ladder,
+)
+from musiclab.plotting.rolls import compare_songs, piano_roll, roll_png
+from musiclab.plotting.statistics import histograms, self_similarity
+from musiclab.plotting.style import comma, decimal_comma, use_style
+
+__all__ = [
+    "accuracy_curves",
+    "attention_roll",
+    "comma",
+    "common_tokens",
+    "compare_songs",
+    "decimal_comma",
+    "histograms",
+    "learning_curves",
+    "next_symbol_bars",
+    "nll_ladder",
+    "piano_roll",
+    "roll_png",
+    "self_similarity",
+    "use_style",
+]

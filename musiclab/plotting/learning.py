@@ -1,0 +1,108 @@
+"""How a training went, and what predictors and next symbols are worth."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from musiclab.generation import next_symbol_probabilities
+from musiclab.plotting.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SLATE,
+    comma,
+    decimal_comma,
+    percent,
+    style_columns,
+)
+
+
+def learning_curves(history, ax, baselines=()):
+    """Draw the loss of training and of the held-out songs, epoch by epoch.
+
+    history: training.History
+    baselines: (name, nats) pairs, drawn as horizontal lines to compare with
+    """
+    epochs = np.arange(1, history.n_epochs + 1)
+    ax.plot(epochs, history.loss, marker="o", label="entrenamiento")
+    ax.plot(epochs, history.val_loss, marker="o", label="validación")
+    ax.axvline(history.best_epoch, color=GREY, linestyle=":", label="mejor época")
+    for name, nats in baselines:
+        ax.axhline(nats, color=GREY, linewidth=1.2, linestyle="--")
+        ax.text(0.75, nats, name, va="bottom", color=SLATE, fontsize="small")
+    ax.set(title="Pérdida", xlabel="época", ylabel="nats por símbolo")
+    ax.margins(y=0.15)
+    _whole_epochs(ax, epochs)
+    decimal_comma(ax.yaxis)
+    # A loss falls, so that corner has no curve; the other lines end at the legend's edge.
+    ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
+    return ax
+
+
+def accuracy_curves(history, ax):
+    """Draw the share of symbols that were predicted right, epoch by epoch."""
+    epochs = np.arange(1, history.n_epochs + 1)
+    ax.plot(epochs, np.multiply(history.accuracy, 100), marker="o", label="entrenamiento")
+    ax.plot(epochs, np.multiply(history.val_accuracy, 100), marker="o", label="validación")
+    ax.set(title="Exactitud", xlabel="época", ylabel="% de aciertos", ylim=(0, None))
+    _whole_epochs(ax, epochs)
+    ax.legend(loc="best")
+    return ax
+
+
+def _whole_epochs(ax, epochs):
+    ax.set_xlim(0.7, epochs[-1] + 0.3)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def common_tokens(pairs, ax, title=""):
+    """Draw how often the commonest symbols occur.
+
+    pairs: (token, count), commonest first
+    """
+    tokens, counts = zip(*pairs, strict=True)
+    ax.bar(tokens, counts)
+    ax.set(ylabel="apariciones", title=title)
+    ax.grid(visible=False, axis="x")
+    ax.tick_params(axis="x", rotation=60 if max(map(len, tokens)) > 3 else 0)
+    return ax
+
+
+def nll_ladder(pairs, ax, title="Canciones de validación"):
+    """Draw the held-out NLL of several predictors as horizontal bars.
+
+    pairs: (name, nats), drawn from top to bottom; the best one stands out
+    """
+    names, nats = zip(*pairs, strict=True)
+    colours = [ORANGE if value == min(nats) else BLUE for value in nats]
+    ax.barh(names, nats, color=colours)
+    for name, value in pairs:
+        ax.text(value, name, comma(f" {value:.2f}"), va="center")
+    ax.invert_yaxis()
+    decimal_comma(ax.xaxis)
+    ax.grid(visible=False, axis="y")
+    ax.set(title=title, xlabel="NLL (nats por símbolo; menos es mejor)")
+    ax.set_xlim(0, 1.12 * max(nats))
+    return ax
+
+
+def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12, title=""):
+    """Draw the probabilities of the likeliest next symbols at several temperatures.
+
+    logits: (vocab_size,), of one step; vocabulary: an encoding.Vocabulary
+    n: how many symbols; the legend says what is left for the others
+    """
+    order = 1 + np.argsort(-np.asarray(logits)[1:], kind="stable")[:n]
+    colours = plt.get_cmap("plasma")(np.linspace(0.05, 0.8, len(temperatures)))
+    width = 0.84 / len(temperatures)
+    for k, temperature in enumerate(temperatures):
+        p = next_symbol_probabilities(logits, temperature)[order]
+        label = f"{comma(f'{temperature:g}')} (los demás: {percent(1 - p.sum())})"
+        places = np.arange(len(order)) + width * (k - (len(temperatures) - 1) / 2)
+        ax.bar(places, 100 * p, 0.92 * width, color=colours[k], label=label)
+    tokens = [vocabulary.tokens[k] for k in order]
+    ax.set_xticks(range(len(order)), tokens)
+    if max(map(len, tokens)) > 5:
+        plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
+    ax.set(xlabel="siguiente símbolo", ylabel="probabilidad (%)")
+    style_columns(ax, title or "Según la temperatura")
+    return ax

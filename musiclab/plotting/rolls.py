@@ -1,0 +1,303 @@
+"""Piano rolls: one song, or several below each other."""
+
+import io
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.patches import Patch
+from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
+
+from musiclab.encoding.tokens import DYNAMICS, nearest_dynamic
+from musiclab.engraving.staves import is_choir
+from musiclab.errors import ParameterError
+from musiclab.evaluation import copied_run
+from musiclab.music import Song, instrument_name, pitch_name
+from musiclab.music.pitch import LOWEST_PITCH
+from musiclab.music.voices import N_VOICES, SIXTEENTHS, notes_on_grid, song_to_voices
+from musiclab.plotting.style import (
+    BLACK,
+    BLACK_KEYS,
+    BLUE,
+    DIM,
+    GREY,
+    KEYS_PT,
+    LOUDNESS,
+    MAX_BARS,
+    ORANGE,
+    PALE,
+    PARTS,
+    SLATE,
+    STYLE,
+    VOICES,
+    colour_bar,
+    comma,
+    in_points,
+    label_at,
+)
+
+
+def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
+    """Draw a song: time to the right, pitch upwards, one bar a note, a keyboard at the side.
+
+    prompt_ql: quarter lengths at the start that were given, not generated
+    colour: what the colour of a note says. "prompt": whether it was given;
+        "voice": whose it is, its part's where several play, else one of the
+        four voices that `grid.song_to_voices` supposes; "velocity": how loud it is
+
+    Bars are numbered as in a score: a pick-up does not count. Of a song with
+    more than MAX_BARS come the first ones, and the title says so. Raises
+    ParameterError for another colour.
+    """
+    if colour not in ("prompt", "voice", "velocity"):
+        raise ParameterError(f"colour es «{colour}»: elige prompt, voice o velocity")
+    song, left_out = first_bars(song)
+    notes = _notes(song)
+    draw_frame(ax, notes, 0, song.duration_ql, song.bar_lines_ql())
+    if colour == "velocity":
+        _velocity_scale(draw_notes(ax, notes, array=[event.velocity for event, _ in notes]))
+    else:
+        names, palette = _voices(song, notes) if colour == "voice" else _given(notes, prompt_ql)
+        draw_notes(ax, notes, facecolors=[palette[name] for name in names])
+        if colour == "voice" or prompt_ql:
+            _legend_below(ax, palette)
+    if prompt_ql and notes:
+        ax.axvline(prompt_ql, color=BLACK, linestyle=":", linewidth=1.8)
+        if colour != "prompt":
+            label_at(ax, "◂ motivo inicial", (prompt_ql, 0), (-4, 4), ax.get_xaxis_transform())
+    ax.set_title(f"{title} {left_out}".strip(), parse_math=False)
+    return ax
+
+
+def roll_png(song, **options):
+    """Return the piano roll of a song as the bytes of a PNG, the same for the same song.
+
+    options: those of `piano_roll`
+    """
+    with plt.style.context(STYLE):
+        figure = plt.Figure()  # one that pyplot does not keep
+        piano_roll(song, figure.add_subplot(), **options)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()
+
+
+def compare_songs(song, other, axes):
+    """Draw two songs above each other, and in both the longest passage that they share.
+
+    axes: two; both show the same pitches and as many quarter lengths, those
+        of the song: of a longer song the part around the passage, which
+        stands below the one above it as far as that can be
+
+    Returns the axes. What counts as shared: see `evaluation.copied_run`.
+    """
+    run = copied_run(song, [other])
+    song, other = (replace(side, events=side.chords()) for side in (song, other))
+    ours, theirs = (range(k, k + run.length) for k in (run.start, run.source_start))
+    start, end = _span(song, ours)
+    source_start, source_end = _span(other, theirs)
+    full_ql = song.duration_ql or other.duration_ql
+    width = max(full_ql, end - start, source_end - source_start)
+    aligned = min(source_start - start, other.duration_ql - width)
+    left = max(aligned, source_end - width, 0.0)
+    notes = _notes(song) + _notes(other)
+    for ax, side, shared, first in zip(axes, (song, other), (ours, theirs), (0, left), strict=True):
+        draw_frame(ax, notes, first, first + width, side.bar_lines_ql())
+        events = enumerate(side.events)
+        colours = [ORANGE if k in shared else DIM for k, event in events for _ in event.pitches]
+        draw_notes(ax, _notes(side), facecolors=colours)
+        if shared:
+            ax.axvspan(*_span(side, shared), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
+    for ax, title in zip(axes, _shared_titles(song, other, run), strict=True):
+        ax.set_title(title, parse_math=False)
+    axes[0].set_xlabel("")
+    return axes
+
+
+def _span(song, numbers):
+    """Return when events begin and when the last of them ends."""
+    events = [song.events[k] for k in numbers]
+    return (events[0].onset_ql, max(event.end_ql for event in events)) if events else (0.0, 0.0)
+
+
+def _brief(name, n=30):
+    """Return a name that fits into a title: of a long one, the end."""
+    return name if len(name) <= n else f"…{name[-n:]}"
+
+
+def _shared_titles(song, other, run):
+    names = _brief(song.source) or "la canción", _brief(other.source) or "la otra"
+    if not run.length:
+        return f"{names[0]}: no comparten ninguna nota", names[1]
+    key = "en la misma tonalidad"
+    if run.semitones:
+        distance = f"{abs(run.semitones)} semitono{'s' * (abs(run.semitones) > 1)}"
+        key = f"{distance} más {'abajo' if run.semitones > 0 else 'arriba'}"
+    return (
+        f"{names[0]}: {run.length} notas o acordes seguidos, desde la negra {comma(f'{run.onset_ql:g}')}",
+        f"{names[1]}: los mismos, desde la negra {comma(f'{run.source_onset_ql:g}')}, {key}",
+    )
+
+
+def first_bars(song):
+    """Return (song, what to say), with MAX_BARS bars at most."""
+    lines = song.bar_lines_ql()
+    if len(lines) <= MAX_BARS:
+        return song, ""
+    return song.until(lines[MAX_BARS]), f"(primeros {MAX_BARS} compases de {len(lines)})"
+
+
+# What the notes look like
+
+
+def _notes(song):
+    return [(event, pitch) for event in song.events for pitch in event.pitches]
+
+
+def draw_notes(ax, notes, **style):
+    """Draw (event, pitch) pairs as one collection, and return it; the ax has its limits already."""
+    if not notes:
+        ax.text(0.5, 0.5, "sin notas", transform=ax.transAxes, ha="center", va="center")
+    rows = [(event.onset_ql, event.duration_ql, pitch) for event, pitch in notes]
+    onset, duration, pitch = np.reshape(rows, (-1, 3)).T
+    # A gap between notes, so that repeated ones can be told apart; a grace note is a stroke.
+    width = np.ptp(ax.get_xlim())
+    duration = np.maximum(duration - np.minimum(0.14 * duration, width / 300), width / 500)
+    boxes = _boxes(onset, onset + duration, pitch - 0.44, pitch + 0.44)
+    style = {"linewidths": 0, "zorder": 2, "gid": "notas"} | style
+    return ax.add_collection(PolyCollection(boxes, **style), autolim=False)
+
+
+def _boxes(left, right, low, high):
+    """Return the corners of rectangles, an array (n, 4, 2)."""
+    left, right, low, high = np.broadcast_arrays(left, right, low, high)
+    return np.array([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
+
+
+def _given(notes, prompt_ql):
+    names = ["motivo inicial" if event.onset_ql < prompt_ql else "generado" for event, _ in notes]
+    return names, {"motivo inicial": ORANGE, "generado": BLUE}
+
+
+def _voices(song, notes):
+    """Return the name of each note's voice, and {name: colour} of those that there are."""
+    if is_choir(song):
+        palette = VOICES
+        names = [tuple(VOICES)[event.part] for event, _ in notes]
+    elif song.n_parts > 1:
+        labels = [f"{k + 1}. {instrument_name(song.program_of(k))}" for k in range(song.n_parts)]
+        palette = dict(zip(labels, PARTS, strict=False))
+        names = [label if label in palette else "las demás" for label in labels]
+        names = [names[event.part] for event, _ in notes]
+    else:
+        palette = VOICES
+        names = _names_on_grid(song, notes)
+    palette = palette | {"las demás": GREY, "sin voz": GREY}
+    present = set(names)
+    return names, {name: colour for name, colour in palette.items() if name in present}
+
+
+def _names_on_grid(song, notes):
+    """Return the voice in which each note begins on the grid of sixteenths."""
+    grid, begins = song_to_voices(song)
+    names = []
+    for event, pitch in notes:
+        found = np.zeros(N_VOICES, dtype=bool)
+        if event.duration_ql:
+            step = notes_on_grid(Song((event,)), SIXTEENTHS)[0].start
+            found = begins[step] & (grid[step] == max(pitch, LOWEST_PITCH + pitch % 12))
+        names.append(tuple(VOICES)[found.argmax()] if found.any() else "sin voz")
+    return names
+
+
+def _velocity_scale(drawn):
+    drawn.set(cmap=LOUDNESS, norm=Normalize(1, 127))
+    velocities = [nearest_dynamic(16 * k) for k in range(2, 9, 2)]
+    names = [f"{v}  {DYNAMICS[(v + 8) // 16 - 1]}" for v in velocities]
+    colour_bar(drawn, "intensidad").set_ticks(velocities, labels=names)
+
+
+def _legend_below(ax, palette):
+    """Name colours to the right of the label of the time axis, outside the data."""
+    patches = [Patch(color=colour, label=name) for name, colour in palette.items()]
+    below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
+    place = {"loc": "upper right", "bbox_to_anchor": (1, 0), "bbox_transform": below}
+    longest = max(map(len, palette), default=0)
+    ncols = max(1, int((in_points(ax)[0] - 110) / (34 + 6.3 * longest)))
+    ax.legend(handles=patches, ncols=ncols, borderaxespad=0, handlelength=1.3, **place)
+
+
+# What stands around the notes
+
+
+def draw_frame(ax, notes, left, right, bar_lines):
+    """Set the limits, and draw the keyboard, the rows and the bar lines."""
+    pitches = [pitch for _, pitch in notes] or [60]
+    low, high = min(pitches) - 2, max(pitches) + 2
+    more = max(0, 17 - (high - low)) // 2  # a single note stands among its neighbours
+    low, high = max(low - more, 0), min(high + more, 127)
+    ax.set(xlim=(left, right if right > left else left + 4), ylim=(low - 0.5, high + 0.5))
+    ax.set_xlabel("tiempo (negras)", loc="left")
+    ax.set_ylabel("altura")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    ax.set_yticks(octaves, [pitch_name(pitch) for pitch in octaves])
+    ax.tick_params(axis="y", length=0, pad=KEYS_PT + 3)
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False)
+    _keyboard(ax, low, high)
+    _bars(ax, bar_lines)
+
+
+def _keyboard(ax, low, high):
+    """Draw the keys from low to high at the left of the ax, and shade the rows of the black ones."""
+    blacks = np.array([pitch for pitch in range(low, high + 1) if pitch % 12 in BLACK_KEYS])
+    # Between white keys: B and C, E and F meet at a row's edge, the others behind a black key.
+    seams = [*blacks, *(p - 0.5 for p in range(low + 1, high + 1) if p % 12 in (0, 5))]
+    rows = _boxes(0, 1, blacks - 0.5, blacks + 0.5)
+    bed = _boxes(-KEYS_PT, -1, low - 0.5, [high + 0.5])
+    keys = _boxes(-KEYS_PT, -0.42 * KEYS_PT, blacks - 0.5, blacks + 0.5)
+    # Across in points from the left of the ax, upwards in pitches.
+    points = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
+    points += ScaledTranslation(0, 0, ax.transAxes)
+    style = {"transform": blended_transform_factory(points, ax.transData), "clip_on": False}
+    style |= {"linewidths": 0.6, "edgecolors": GREY, "gid": "teclado"}
+    across = {"transform": ax.get_yaxis_transform(), "linewidths": 0, "zorder": 0.2}
+    for drawn in (
+        PolyCollection(rows, facecolors="#F0F2F5", **across),
+        PolyCollection(bed, facecolors="white", zorder=3, **style),
+        LineCollection([((-KEYS_PT, y), (-1, y)) for y in seams], zorder=3.1, **style),
+        PolyCollection(keys, facecolors=BLACK, zorder=3.2, **style),
+    ):
+        ax.add_collection(drawn, autolim=False)
+
+
+def _bars(ax, bar_lines):
+    """Draw bar lines and, above the ax, the numbers of as many bars as there is room for."""
+    numbers = numbered_bars(bar_lines, *ax.get_xlim(), in_points(ax)[0] / 24)
+    if numbers:
+        drawn = bar_lines if len(bar_lines) < 10 * len(numbers) else list(numbers.values())
+        across = ax.get_xaxis_transform()
+        ax.vlines(drawn, 0, 1, transform=across, color=PALE, linewidth=0.9, zorder=0.8)
+        top = ax.secondary_xaxis("top")
+        top.set_xticks(list(numbers.values()), map(str, numbers))
+        top.tick_params(length=0, pad=2, labelsize="small", labelcolor=SLATE)
+        top.spines["top"].set_visible(False)
+        label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction")
+
+
+def numbered_bars(bar_lines, left, right, n):
+    """Return {number: onset_ql} of each, every second, fourth, ... bar, n or so in the span."""
+    lengths = np.append(np.diff(bar_lines), right - left)
+    pick_up = len(lengths) > 2 and lengths[0] < lengths[1] - 1e-6
+    step = 1
+    while step * np.median(lengths[:-1] if len(lengths) > 1 else lengths) < (right - left) / n:
+        step *= 2
+    numbers, last = {}, -np.inf
+    for number, line in enumerate(bar_lines, start=0 if pick_up else 1):
+        room = line - last > 0.5 * (right - left) / n
+        if number and left <= line < right and (number - 1) % step == 0 and room:
+            numbers[number] = last = line
+    return numbers

@@ -1,0 +1,101 @@
+"""What a song consists of, and where it repeats itself."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from musiclab.evaluation.statistics import overlapping_area, shares_of, similarity_matrix
+from musiclab.music import pitch_name
+from musiclab.music.pitch import PITCH_NAMES
+from musiclab.plotting.rolls import (
+    first_bars,
+    numbered_bars,
+)
+from musiclab.plotting.style import (
+    BLUE,
+    WEIGHT,
+    YELLOW,
+    colour_bar,
+    in_points,
+    percent,
+    style_columns,
+)
+
+N_DURATIONS = 12  # that have a column of their own in a histogram
+HISTOGRAMS = {
+    "pitch_class": "clase de altura",
+    "pitch": "altura",
+    "duration": "duración (negras)",
+    "interval": "intervalo de la línea superior (semitonos)",
+}
+
+
+def histograms(corpus, generated, ax, what="pitch_class"):
+    """Draw the share of each value in the notes of the corpus and in those of generated songs.
+
+    corpus, generated: lists of Songs
+    what: pitch_class, pitch, duration or interval, see `measures.shares_of`
+
+    Of durations come the commonest, and intervals of an octave and more are
+    one column. The title says how much of both overlaps, column by column of
+    the whole histograms: `measures.overlapping_area`.
+    """
+    sides = [shares_of(songs, what) for songs in (corpus, generated)]
+    column_of, labels = _columns(what, sides)
+    names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
+    for k, (name, colour) in enumerate(zip(names, (YELLOW, BLUE), strict=True)):
+        columns = [column_of[value] for value in sides[k]]
+        heights = np.bincount(columns, [*sides[k].values()], len(labels))
+        places = np.arange(len(labels)) + 0.42 * (k - 0.5)
+        ax.bar(places, 100 * heights, 0.42, color=colour, label=name)
+    ax.set_xticks(range(len(labels)), labels)
+    ax.set(
+        xlabel=HISTOGRAMS[what], ylabel="% de los pasos" if what == "interval" else "% de las notas"
+    )
+    area = overlapping_area(*sides)
+    style_columns(ax, "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}")
+    return ax
+
+
+def _columns(what, sides):
+    """Return ({value: number of its column}, the columns' labels)."""
+    found = sorted(set().union(*sides))
+    if what == "pitch_class":
+        return {k: k for k in range(12)}, PITCH_NAMES
+    if what == "pitch":
+        pitches = range(min(found, default=60), max(found, default=60) + 1)
+        names = [pitch_name(pitch) if pitch % 12 == 0 else "" for pitch in pitches]
+        return {pitch: k for k, pitch in enumerate(pitches)}, names
+    if what == "interval":
+        names = [f"{k:+d}".replace("-", "−") if k % 2 == 0 else "" for k in range(-12, 13)]
+        names[0], names[12], names[-1] = "≤ −12", "0", "≥ +12"
+        return {k: int(np.clip(k, -12, 12)) + 12 for k in found}, names
+    by_share = sorted(found, key=lambda value: -sum(side.get(value, 0) for side in sides))
+    common = sorted(by_share[:N_DURATIONS])
+    names = [str(Fraction(value).limit_denominator(24)) for value in common]
+    column_of = dict.fromkeys(found, len(common)) | {value: k for k, value in enumerate(common)}
+    return column_of, names + ["otras"] * (len(found) > len(common))
+
+
+def self_similarity(song, ax, title="", frame_ql=1.0):
+    """Draw how alike the moments of a song are to each other, its bars along both axes.
+
+    frame_ql: quarter lengths of a moment; 4 shows the form of a long song better
+
+    What comes back is a dark line beside the diagonal, and a section a dark
+    square; see `measures.similarity_matrix`. As in `piano_roll`, MAX_BARS at most.
+    """
+    song, left_out = first_bars(song)
+    matrix = similarity_matrix(song, frame_ql)
+    end_ql = frame_ql * max(1, len(matrix))
+    style = {"cmap": WEIGHT, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    pixels = matrix if len(matrix) else np.zeros((1, 1))
+    image = ax.imshow(pixels, origin="lower", extent=(0, end_ql, 0, end_ql), **style)
+    numbers = numbered_bars(song.bar_lines_ql(), 0, end_ql, min(in_points(ax)) / 24)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(list(numbers.values()), map(str, numbers))
+    ax.grid(visible=False)
+    ax.set(xlabel="compás", ylabel="compás")
+    ax.set_title(f"{title} {left_out}".strip() if len(matrix) else "Sin notas", parse_math=False)
+    colour_bar(image, "parecido (coseno)")
+    return ax
