@@ -76,7 +76,7 @@ def run(notebook, pairs, preset):
 @click.argument("notebooks", nargs=-1, metavar="[CUADERNO]...")
 def store(notebooks):
     """Ejecuta los cuadernos con sus valores por defecto y guarda sus salidas."""
-    for name in notebooks or sorted(path.stem for path in course.NOTEBOOKS.glob("*.ipynb")):
+    for name in notebooks or [path.stem for path in course.lessons()]:
         path = course.find_notebook(name)
         course.store_notebook(path)
         click.echo(f"guardado {path.name}")

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from musiclab import cli, datasets, playback
-from musiclab.course import parameters
+from musiclab import cli, course, datasets, playback
+from musiclab.course import parameters, runs
 from musiclab.datasets import corpus
 from musiclab.midi import save_midi, song_to_midi
 from musiclab.music import NoteEvent
@@ -22,7 +22,7 @@ save_metrics(OUTPUT_DIR, {"EPOCHS": EPOCHS}, {}, {})"""
 @pytest.fixture
 def musiclab(monkeypatch, tmp_path):
     """Run a command line beside notebook 01 and preset uno; return (exit code, output)."""
-    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path / "cuadernos")
+    monkeypatch.setattr(runs, "NOTEBOOKS", tmp_path / "cuadernos")
     monkeypatch.setattr(parameters, "PRESETS", tmp_path)
     (tmp_path / "uno.yaml").write_text("EPOCHS: 1\n")
 
@@ -87,7 +87,7 @@ def test_data_says_what_it_built(musiclab, tiny, monkeypatch):
 def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch, tmp_path):
     calls = []
     make_notebook()
-    monkeypatch.setattr(parameters, "PROJECT", tmp_path)
+    monkeypatch.setattr(course, "PROJECT", tmp_path)
     monkeypatch.setattr(cli.subprocess, "call", lambda command, **_: calls.append(command) or 3)
     assert musiclab("lab", "--no-browser")[0] == 3
     assert calls[0][1:3] == ["-m", "jupyterlab"] and calls[0][-1] == "--no-browser"

@@ -298,7 +298,7 @@ def test_presets(tmp_path, monkeypatch):
 
 def test_notebook_is_found_by_path_name_and_number(make_notebook, monkeypatch):
     path = make_notebook()
-    monkeypatch.setattr(parameters, "NOTEBOOKS", path.parent)
+    monkeypatch.setattr(runs, "NOTEBOOKS", path.parent)
     monkeypatch.chdir(path.parents[1])
     for name in ("01", "01_mini", "01_mini.ipynb", "cuadernos/01_mini.ipynb"):
         assert find_notebook(name) == path

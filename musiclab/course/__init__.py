@@ -11,6 +11,7 @@ from musiclab.course.parameters import (
 )
 from musiclab.course.runs import (
     find_notebook,
+    lessons,
     run_notebook,
     save_html,
     save_metrics,
@@ -23,6 +24,7 @@ __all__ = [
     "check_parameters",
     "collect_parameters",
     "find_notebook",
+    "lessons",
     "merge_parameters",
     "read_parameters",
     "read_preset",

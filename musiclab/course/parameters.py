@@ -283,6 +283,7 @@ _KINDS = {
 
 
 def read_notebook(path):
+    """Return the notebook of a file; raise ParameterError for what is none."""
     import nbformat
 
     try:

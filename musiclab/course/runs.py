@@ -32,15 +32,19 @@ METRICS = "metrics.json"
 PACKAGES = ("musiclab", "music21", "numpy", "tensorflow", "keras", "matplotlib", "papermill")
 
 
+def lessons():
+    """Return the paths of the course's notebooks, in their order."""
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
 def find_notebook(name):
     """Return the path of a lesson, named by its path, its file name or its number."""
-    lessons = sorted(NOTEBOOKS.glob("*.ipynb"))
     candidates = [Path(name), NOTEBOOKS / name, NOTEBOOKS / f"{name}.ipynb"]
-    candidates += [path for path in lessons if path.stem.startswith(f"{name}_")]
+    candidates += [path for path in lessons() if path.stem.startswith(f"{name}_")]
     for path in candidates:
         if path.suffix == ".ipynb" and path.is_file():
             return path.resolve()
-    known = ", ".join(path.stem for path in lessons)
+    known = ", ".join(path.stem for path in lessons())
     raise ParameterError(f"no existe el cuaderno «{name}»: los que hay son {known}")
 
 

@@ -201,8 +201,10 @@ def is_stub(function):
         return False
     constants = {c for c in code.co_consts if not isinstance(c, str)} - {None, ...}
     empty = not (code.co_names or code.co_freevars or constants)
-    return empty and len(code.co_varnames) == code.co_argcount + code.co_kwonlyargcount and (
-        len(code.co_code) <= MAX_STUB
+    return (
+        empty
+        and len(code.co_varnames) == code.co_argcount + code.co_kwonlyargcount
+        and (len(code.co_code) <= MAX_STUB)
     )
 
 

@@ -10,6 +10,7 @@ CELLS = {
 
 
 def recurrent_layers(x, cell, units, dropout, every_step, bidirectional):
+    """Stack recurrent layers on x, a layer for each number of units, dropout behind each."""
     for k, n_units in enumerate(units, start=1):
         all_steps, name = every_step or k < len(units), f"{cell}_{k}"
         layer = CELLS[cell](n_units, return_sequences=all_steps, name=name)

@@ -62,11 +62,13 @@ def in_points(ax):
 
 
 def label_at(ax, text, place, offset_pt, coordinates="data", **style):
+    """Write small words at a place, moved by so many points."""
     style = {"ha": "right", "fontsize": "small", "color": SLATE, "zorder": 6} | style
     ax.annotate(text, place, offset_pt, coordinates, textcoords="offset points", **style)
 
 
 def style_columns(ax, title):
+    """Give a chart of columns its title, and percents without ticks or grid below them."""
     ax.set_title(title)
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
@@ -75,4 +77,5 @@ def style_columns(ax, title):
 
 
 def percent(share):
+    """Return a share from 0 to 1 as whole percents, in Spanish."""
     return f"{100 * share:.0f} %"

@@ -1,0 +1,5 @@
+"""Pictures where words fail: a window over a song, a step of a network, a cut of probabilities."""
+
+from musiclab.diagrams.drawing import Diagram
+
+__all__ = ["Diagram"]

@@ -1,0 +1,1 @@
+"""A class graded: exercises released, collected, run in a box, judged and reported."""
