@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from musiclab.backend import keras
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.evaluation import log_probabilities
-from musiclab.generation import generate, generate_songs, sample_id, sampling
+from musiclab.generation import generate, generate_songs, sample_id, writing
 from musiclab.models import choose_noise
 from musiclab.models.build import INPUTS, TRANSFORMER
 from musiclab.models.noise import NOISES
@@ -86,7 +86,7 @@ def test_generation_is_the_slow_loop_and_mutates_nothing(make_bundle, config, wi
 def test_a_carried_state_gives_the_logits_of_the_whole_song(make_bundle, cell, monkeypatch):
     model = decided(make_bundle(cell=cell, every_step=True)[0])
     seen = []
-    monkeypatch.setattr(sampling, "sample_id", lambda logits, *_, **__: seen.append(logits) or 3)
+    monkeypatch.setattr(writing, "sample_id", lambda logits, *_, **__: seen.append(logits) or 3)
     generate(model, PROMPT, 200)
     for n in (0, 1, 50, 199):
         expected = logits_after(model, [*PROMPT, *[3] * n])

@@ -12,7 +12,6 @@ from musiclab.course import playground
 from musiclab.course.playground import Panel, find_bundles, small_bundle, write_song
 from musiclab.encoding import END, START
 from musiclab.errors import ParameterError, VocabularyError
-from musiclab.training import fitting
 from musiclab.training.archive import write_archive
 
 FEW = ("oneills1850/0721-0730.abc", "oneills1850/0732-0758_mh.abc")
@@ -26,13 +25,12 @@ TINY = playground.SETTINGS | {
 def built(tmp_path_factory):
     """Build what is needed in a folder of the tests, and train the smallest network once."""
     from musiclab import datasets
-    from musiclab.datasets import corpus
 
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("Datasets")
         build = lambda name, sources: datasets_build(name, root, sources)
         datasets_build = datasets.build_dataset
-        patch.setattr(corpus, "build_dataset", build)
+        patch.setattr(datasets, "build_dataset", build)
         patch.setenv("MUSICLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield small_bundle(FEW, TINY)
 
@@ -139,7 +137,7 @@ def test_bundles_of_runs_are_found_newest_first(make_bundle, tmp_path):
 
 
 def test_bundles_are_called_as_a_person_would(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "is_bundle", lambda path: True)
+    monkeypatch.setattr(training, "is_bundle", lambda path: True)
     lesson = "01_tocando_un_poco_de_musica"
     folders = {
         f"{lesson}/2026-11-23_120000": "lección 1, 23 de noviembre a las 12:00",

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from strategies import odd_songs, random_chorale
 
 from musiclab import encoding, generation, plotting
-from musiclab.encoding import ENCODINGS, END, START, UNKNOWN, Vocabulary, decode_song, get_encoding
+from musiclab.encoding import (
+    ENCODINGS,
+    END,
+    START,
+    UNKNOWN,
+    Vocabulary,
+    decode_song,
+    get_encoding,
+    token_events,
+)
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
 from musiclab.generation import sample_id
@@ -326,7 +335,7 @@ def test_songs_that_share_nothing_say_so(axes):
 def test_tokens_play_what_the_whole_song_plays(encoding, seed):
     song = grid_to_song(random_chorale(seed))
     tokens = get_encoding(encoding).encode(song)
-    events = encoding.token_events(tokens, encoding, step_ql=0.25)
+    events = token_events(tokens, encoding, step_ql=0.25)
     assert len(events) == len(tokens)
     whole = decode_song(tokens, encoding, 0.25)
 
@@ -347,7 +356,7 @@ def test_tokens_play_what_the_whole_song_plays(encoding, seed):
 
 def test_what_plays_nothing_has_no_event():
     tokens = [START, "C4:1:1/2", UNKNOWN, "rest:1", "D4:1/3:0", "F4:2:1", END, "C4:1:1"]
-    events = encoding.token_events(tokens, "events")
+    events = token_events(tokens, "events")
     assert [k for k, event in enumerate(events) if event] == [1, 4, 5]
     assert events[4] == NoteEvent(1.5, 1 / 3, (62,)) and events[5] == NoteEvent(1.5, 2, (65,))
     chord = encoding.token_events(["C4", UNKNOWN, "C4.E4"], "pitches", step_ql=0.5)
