@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
 UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
 
-.PHONY: help env lab run test test-browser data bench bench-learning bench-jsb store lock clean
+.PHONY: help env lab run test check test-browser data bench bench-learning bench-jsb store lock clean
 
 help: ## muestra esta ayuda
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,11 @@ run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
 
 test: env ## pasa las pruebas: make test TESTS=tests/test_song.py
 	$(BIN)/python -m pytest $(TESTS)
+
+FAST := architecture instruments keys motifs song statistics fidelity environment
+check: env ## mira el estilo y pasa las pruebas rápidas: menos de un minuto
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q $(FAST:%=tests/test_%.py)
 
 test-browser: env ## prueba los cuadernos en un JupyterLab de verdad (hace falta Chromium)
 	$(BIN)/python -m pytest tests/test_browser.py -rs

@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+import house
 import pytest
 
 import musiclab
@@ -36,6 +37,7 @@ ORDER = [
     for room, modules in HOUSE.items()
     for name in (*(f"{room}.{module}".strip(".") for module in modules), *([room] if room else []))
 ]
+LONGEST_MODULE = 400  # lines
 NEED_TENSORFLOW = ("backend", "models", "training", "chorales", "course.playground")
 HOMES = {
     "midi.writing": {"symusic"},
@@ -54,21 +56,7 @@ HOMES = {
 
 
 def parse(module):
-    path = PACKAGE / f"{module.replace('.', '/')}.py"
-    path = path if path.exists() else path.with_suffix("") / "__init__.py"
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports(module):
-    """Return the dotted names that a module imports, inside functions too."""
-    names = set()
-    for node in ast.walk(parse(module)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{module}: write imports from the root"
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return ast.parse(house.modules()[module].read_text(encoding="utf-8"))
 
 
 def known(name):
@@ -79,14 +67,23 @@ def known(name):
 
 
 def test_every_module_has_its_place():
-    files = {path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")}
-    names = {".".join(path.parts).removesuffix(".__init__") for path in files}
-    assert names == {"__init__", *ORDER}
+    assert set(house.modules()) == {"__init__", *ORDER}
+
+
+def test_no_module_is_longer_than_a_sitting():
+    n_lines = {name: len(path.read_text().splitlines()) for name, path in house.modules().items()}
+    assert {name: n for name, n in n_lines.items() if n > LONGEST_MODULE} == {}
+
+
+def test_the_map_of_the_house_is_true():
+    """CONTRIBUTING shows what `scripts/house.py` draws."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert house.diagram(house.arrows()) in text
 
 
 @pytest.mark.parametrize("module", ["__init__", *ORDER])
 def test_arrows_point_backwards_and_heavy_libraries_stay_at_home(module):
-    names = [name.split(".") for name in imports(module)]
+    names = [name.split(".") for name in house.imports(house.modules()[module])]
     own = {known(".".join(name[1:])) for name in names if name[0] == "musiclab" and name[1:]}
     # The package itself only says how a Song shows itself in a notebook.
     earlier = ORDER[: ORDER.index(module)] if module in ORDER else ("card",)

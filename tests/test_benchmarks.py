@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from musiclab import datasets
-from musiclab.datasets import corpus
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -19,7 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def load(tiny, monkeypatch):
     """Return a function that imports a benchmark by name, whose data is the set `tiny`."""
     original = datasets.load_dataset
-    monkeypatch.setattr(corpus, "load_dataset", lambda name: original(name, tiny.parent))
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: original(name, tiny.parent))
 
     def load(name, *arguments):
         spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCHMARKS / f"{name}.py")
@@ -43,7 +42,7 @@ def test_the_ladder_has_a_row_and_each_network_a_song(load, tmp_path, monkeypatc
     monkeypatch.setattr(learning, "NETWORKS", networks)
     monkeypatch.setattr(learning, "WINDOW", 8)
     monkeypatch.setattr(learning, "SONGS", tmp_path / "familias")
-    monkeypatch.setattr(corpus, "load_dataset", _named_tiny(datasets.load_dataset))
+    monkeypatch.setattr(datasets, "load_dataset", _named_tiny(datasets.load_dataset))
     learning.main()
     rows = {row["model"]: row for row in csv.DictReader((tmp_path / "learning.csv").open())}
     assert [*rows][-2:] == ["each step", "last step"] and len(rows) == 8
