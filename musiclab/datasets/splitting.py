@@ -38,33 +38,39 @@ def split_by_song(songs, seed, fraction=0.1):
             f"hay {len(tunes)} {what} y hacen falta al menos 2, "
             "una para entrenar y otra para validar: añade ficheros a la carpeta"
         )
-    order = np.random.default_rng(seed).permutation(len(tunes))
-    held_out, n_held_out = [], min(max(1, round(fraction * len(songs))), len(songs) - 1)
-    for k in order:
+    n_held_out = min(max(1, round(fraction * len(songs))), len(songs) - 1)
+    held_out = []
+    for k in np.random.default_rng(seed).permutation(len(tunes)):
         # A tune of many versions would leave too few songs to train on.
         if len(held_out) + len(tunes[k]) <= n_held_out:
             held_out += tunes[k]
     held_out = held_out or min(tunes, key=len)
     taken = {id(song) for song in held_out}
-    return Split(tuple(s for s in songs if id(s) not in taken), tuple(held_out))
+    train = [song for song in songs if id(song) not in taken]
+    return Split(tuple(train), tuple(held_out))
 
 
 def _tunes(songs):
     """Return the songs as lists of versions of one tune, in order of appearance."""
-    tune_of = list(range(len(songs)))  # a forest whose roots stand for tunes
+    # Each song points at another version, the first of a tune at itself.
+    version_of = list(range(len(songs)))
 
-    def root(k):
-        while tune_of[k] != k:
-            tune_of[k] = k = tune_of[tune_of[k]]
+    def first_of(k):
+        while version_of[k] != k:
+            version_of[k] = version_of[version_of[k]]  # shorten the way for the next who asks
+            k = version_of[k]
         return k
 
-    owners = {}
+    # Who shares a run with an earlier song is a version of what that one is.
+    first_with = {}
     for k, song in enumerate(songs):
         for run in _telling_runs(song):
-            tune_of[root(k)] = root(owners.setdefault(run, k))
+            earlier = first_with.setdefault(run, k)
+            version_of[first_of(k)] = first_of(earlier)
+
     tunes = defaultdict(list)
     for k, song in enumerate(songs):
-        tunes[root(k)].append(song)
+        tunes[first_of(k)].append(song)
     return list(tunes.values())
 
 
@@ -82,7 +88,10 @@ def _is_ostinato(run):
 
 def pitch_limits(songs):
     """Return (lowest, highest) MIDI number of all the songs together; (0, 127) without a note."""
-    pitches = {pitch for song in songs for event in song.events for pitch in event.pitches}
+    pitches = set()
+    for song in songs:
+        for event in song.events:
+            pitches.update(event.pitches)
     return (min(pitches), max(pitches)) if pitches else (0, 127)
 
 

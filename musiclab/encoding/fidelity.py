@@ -98,12 +98,21 @@ def _cells(fidelity):
 
 
 def _fidelity(encoding, songs):
-    sequences = [encoding.encode(song) for song in songs]
-    both = [(s, decode_song(t, encoding.name)) for s, t in zip(songs, sequences, strict=True)]
-    pairs = [pair for songs in both for pair in _pairs(*(_notes(s, encoding.timed) for s in songs))]
-    loud = [(note, copy) for note, copy in pairs if note.velocity != DEFAULT_VELOCITY]
-    timed = [(song, copy) for song, copy in both if song.tempo_bpm != Song(()).tempo_bpm]
-    rests = [(rest, _rests(copy)) for song, copy in both for rest in _rests(song)]
+    sequences, pairs, loud, timed, rests = [], [], [], [], []
+    for song in songs:
+        # There and back again.
+        tokens = encoding.encode(song)
+        copy = decode_song(tokens, encoding.name)
+        sequences.append(tokens)
+        # Each note beside what came back of it.
+        both = _pairs(_notes(song, encoding.timed), _notes(copy, encoding.timed))
+        pairs += both
+        # Only what is not the usual value can be lost.
+        loud += [pair for pair in both if pair[0].velocity != DEFAULT_VELOCITY]
+        if song.tempo_bpm != Song(()).tempo_bpm:
+            timed.append((song, copy))
+        rests_kept = _rests(copy)
+        rests += [(rest, rests_kept) for rest in _rests(song)]
     return Fidelity(
         encoding.name,
         vocab_size=len(Vocabulary.fit(sequences)),
@@ -150,18 +159,19 @@ class _Note(NamedTuple):
 
 
 def _notes(song, timed):
-    return [
-        _Note(e.onset_ql if timed else rank, e.duration_ql, e.onset_ql, pitch, e.velocity)
-        for rank, e in enumerate(song.chords())
-        for pitch in e.pitches
-    ]
+    notes = []
+    for rank, event in enumerate(song.chords()):
+        time = event.onset_ql if timed else rank
+        for pitch in event.pitches:
+            notes.append(_Note(time, event.duration_ql, event.onset_ql, pitch, event.velocity))
+    return notes
 
 
 def _pairs(notes, copies):
     """Return (note, its copy or None) pairs: first by pitch, what is left by pitch class."""
-    pairs, notes, copies = _pairs_modulo(128, notes, copies)
-    more, notes, _ = _pairs_modulo(12, notes, copies)
-    return [*pairs, *more, *((note, None) for note in notes)]
+    same_pitch, notes, copies = _pairs_modulo(128, notes, copies)
+    same_class, lost, _ = _pairs_modulo(12, notes, copies)
+    return same_pitch + same_class + [(note, None) for note in lost]
 
 
 def _pairs_modulo(modulus, notes, copies):
@@ -169,22 +179,25 @@ def _pairs_modulo(modulus, notes, copies):
 
     Returns (pairs, notes without copy, copies without note).
     """
-    queues = defaultdict(lambda: ([], []))
-    for side, group in enumerate((notes, copies)):
-        for note in sorted(group, reverse=True):
-            queues[note.pitch % modulus][side].append(note)
+    # Of each pitch two stacks, whose earliest notes lie on top.
+    ours, theirs = defaultdict(list), defaultdict(list)
+    for note in sorted(notes, reverse=True):
+        ours[note.pitch % modulus].append(note)
+    for copy in sorted(copies, reverse=True):
+        theirs[copy.pitch % modulus].append(copy)
     pairs, lost, new = [], [], []
-    for ours, theirs in queues.values():
-        while ours and theirs:
-            apart = ours[-1].time - theirs[-1].time
+    for pitch in [*ours, *(pitch for pitch in theirs if pitch not in ours)]:
+        left, right = ours[pitch], theirs[pitch]
+        while left and right:
+            apart = left[-1].time - right[-1].time
             if abs(apart) <= NEAR:
-                pairs.append((ours.pop(), theirs.pop()))
-            elif apart < 0:
-                lost.append(ours.pop())
+                pairs.append((left.pop(), right.pop()))
+            elif apart < 0:  # nothing can come any more that is as early
+                lost.append(left.pop())
             else:
-                new.append(theirs.pop())
-        lost += ours
-        new += theirs
+                new.append(right.pop())
+        lost += left
+        new += right
     return pairs, lost, new
 
 

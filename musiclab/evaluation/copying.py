@@ -53,7 +53,13 @@ def copied_run(song, songs):
         return CopiedRun()
     ours, source = song.chords()[start], songs[k].chords()[source_start]
     return CopiedRun(
-        *(length, start, ours.onset_ql, k, songs[k].source, source_start, source.onset_ql),
+        length=length,
+        start=start,
+        onset_ql=ours.onset_ql,
+        source_index=k,
+        source=songs[k].source,
+        source_start=source_start,
+        source_onset_ql=source.onset_ql,
         semitones=ours.pitches[0] - source.pitches[0],
     )
 
@@ -77,10 +83,13 @@ def _chords_and_steps(song, chords):
     chords: {intervals: number}, to which new ones are added
     Returns two int32 arrays (n_events,), numbers and semitones.
     """
-    events = song.chords()
-    bass = np.array([event.pitches[0] for event in events])
-    intervals = (tuple(p - event.pitches[0] for p in event.pitches) for event in events)
-    return _symbols_and_steps([chords.setdefault(i, len(chords)) for i in intervals], np.diff(bass))
+    numbers, bass = [], []
+    for event in song.chords():
+        lowest = event.pitches[0]
+        intervals = tuple(pitch - lowest for pitch in event.pitches)
+        numbers.append(chords.setdefault(intervals, len(chords)))
+        bass.append(lowest)
+    return _symbols_and_steps(numbers, np.diff(bass))
 
 
 def _symbols_and_steps(symbols, steps=0):
@@ -95,17 +104,21 @@ def _longest_common_run(ours, theirs):
 
     ours: (symbols, steps), int arrays (n_symbols,); theirs: a list of such pairs
     """
+    # All their songs in one line; a first symbol's step is like no other, so no run crosses.
     starts = np.cumsum([0, *(len(symbols) for symbols, _ in theirs)])
-    sides = zip(_symbols_and_steps([]), *theirs, strict=True)
-    symbols, steps = (np.concatenate(side) for side in sides)
-    run = np.zeros(len(symbols) + 1, dtype=np.int32)  # run[j + 1]: of the run that ends at j
-    best = (0, 0, 0)
+    nothing = np.zeros(0, dtype=np.int32)
+    symbols = np.concatenate([nothing, *(symbols for symbols, _ in theirs)])
+    steps = np.concatenate([nothing, *(steps for _, steps in theirs)])
+    # lengths[j + 1]: of the run that ends at our symbol t and at their symbol j
+    lengths = np.zeros(len(symbols) + 1, dtype=np.int32)
+    length = end = their_end = 0
     for t, (symbol, step) in enumerate(zip(*ours, strict=True), start=1):
-        run[1:] = (symbols == symbol) * (1 + run[:-1] * (steps == step))
-        end = int(run.argmax())
-        if run[end] > best[0]:
-            best = (int(run[end]), t, end)
-    length, end, their_end = best
+        # A run goes on where the step to this symbol is the same, and begins anew elsewhere.
+        longer = 1 + np.where(steps == step, lengths[:-1], 0)
+        lengths[1:] = np.where(symbols == symbol, longer, 0)
+        longest = int(lengths.argmax())
+        if lengths[longest] > length:
+            length, end, their_end = int(lengths[longest]), t, longest
     if not length:
         return 0, 0, 0, 0
     k = int(np.searchsorted(starts, their_end - length, side="right")) - 1

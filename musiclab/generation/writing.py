@@ -64,32 +64,36 @@ def _write(
 ):  # fmt: skip
     """Write all songs at once, each with its own rng; one that ends leaves the batch."""
     _check_task(model, prompts, n_notes, window_length, no_repeat_ngram_size)
-    lengths = [*map(len, prompts)]
-    songs = [np.zeros(length + n_notes, dtype=np.int32) for length in lengths]
-    for song, prompt in zip(songs, prompts, strict=True):
+    # Room for all: the prompt stands at the beginning, the rest is still to be written.
+    songs, lengths = [], []
+    for prompt in prompts:
+        song = np.zeros(len(prompt) + n_notes, dtype=np.int32)
         song[: len(prompt)] = prompt
-    reader, unfinished = _reader(model, window_length), [*range(len(songs))]
+        songs.append(song)
+        lengths.append(len(prompt))
+    reader = _reader(model, window_length)
+    unfinished = list(range(len(songs)))
     for _ in progress(range(n_notes), "Generando", "nota"):
         if not unfinished:
             break
         written = [songs[k][: lengths[k]] for k in unfinished]
         with np.errstate(over="ignore", invalid="ignore"):  # sample_id tells what has diverged
             next_logits = reader.next_logits(written)
-        stay = []
-        for row, (k, logits) in enumerate(zip(unfinished, next_logits, strict=True)):
+        stay = []  # rows of the batch whose song goes on
+        for row, k in enumerate(unfinished):
             banned = [*banned_ids, *_repeating_ids(written[row], no_repeat_ngram_size)]
-            drawn = sample_id(logits, temperature, rngs[k], banned_ids=banned, **options)
-            if drawn != end_id:
-                songs[k][lengths[k]] = drawn
-                lengths[k] += 1
-                stay.append(row)
+            drawn = sample_id(next_logits[row], temperature, rngs[k], banned_ids=banned, **options)
+            if drawn == end_id:
+                continue
+            songs[k][lengths[k]] = drawn
+            lengths[k] += 1
+            stay.append(row)
+        # A song that has ended leaves the batch.
         if len(stay) < len(unfinished):
             unfinished = [unfinished[row] for row in stay]
             reader.keep(stay)
-    return [
-        song[len(prompt) : length].copy()
-        for song, prompt, length in zip(songs, prompts, lengths, strict=True)
-    ]
+    new = [slice(len(prompt), length) for prompt, length in zip(prompts, lengths, strict=True)]
+    return [song[part].copy() for song, part in zip(songs, new, strict=True)]
 
 
 def _repeating_ids(ids, size):
@@ -97,7 +101,10 @@ def _repeating_ids(ids, size):
     if size is None or len(ids) < size:
         return ()
     runs = sliding_windows(ids, size)
-    return {*runs[(runs[:, :-1] == ids[len(ids) - size + 1 :]).all(axis=1), -1].tolist()}
+    # Which runs begin as the song ends now: their last id would close the loop.
+    begun = ids[len(ids) - size + 1 :]
+    alike = (runs[:, :-1] == begun).all(axis=1)
+    return set(runs[alike, -1].tolist())
 
 
 def _check_task(model, prompts, n_notes, window_length, no_repeat_ngram_size):
@@ -177,16 +184,21 @@ class _Carried:
 
     def next_logits(self, songs):
         """Return logits (n_songs, vocab_size) of what follows songs, one id longer each time."""
-        if self.state is None:
-            outputs, states = zip(*(self.network.read(song[None]) for song in songs), strict=True)
-            outputs = np.concatenate([one[:, -1] for one in outputs])
-            self.state = [
-                [np.concatenate(parts) for parts in zip(*memories, strict=True)]
-                for memories in zip(*states, strict=True)
-            ]
-        else:
-            outputs, self.state = self.network.step([song[-1] for song in songs], self.state)
-        return self.network.logits(outputs)
+        if self.state is not None:
+            newest = [song[-1] for song in songs]
+            outputs, self.state = self.network.step(newest, self.state)
+            return self.network.logits(outputs)
+        # The first time each song, of whatever length, is read from its beginning.
+        outputs, states = [], []
+        for song in songs:
+            output, state = self.network.read(song[np.newaxis])
+            outputs.append(output[:, -1])
+            states.append(state)
+        self.state = []
+        for layer_of_songs in zip(*states, strict=True):
+            parts = zip(*layer_of_songs, strict=True)  # h of all songs, then c of all songs
+            self.state.append([np.concatenate(part) for part in parts])
+        return self.network.logits(np.concatenate(outputs))
 
     def keep(self, rows):
         self.state = [[part[rows] for part in memory] for memory in self.state]
