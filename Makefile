@@ -19,7 +19,7 @@ run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
 	$(BIN)/musiclab run $(PARAMS)
 
 test: env ## pasa las pruebas: make test TESTS=tests/test_song.py
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 FAST := architecture instruments keys motifs song statistics fidelity environment
 check: env ## mira el estilo y pasa las pruebas rápidas: menos de un minuto
