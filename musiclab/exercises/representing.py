@@ -225,7 +225,7 @@ CLASE = Exercise(
     {
         "repeated": (
             lambda alturas: sorted(altura % 12 for altura in alturas),
-            "Has dejado repetidas: dos dos de distinta octava son la misma clase de altura.",
+            "Has dejado repetidas: un do grave y un do agudo son la misma clase de altura.",
         ),
         "unsorted": (
             lambda alturas: list(dict.fromkeys(altura % 12 for altura in alturas)),
