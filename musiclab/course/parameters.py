@@ -37,6 +37,8 @@ RANGES = {
     "TEMPERATURE": (0.0, None),
     "TOP_P": (0.01, 1.0),
     "TEMPO_BPM": (20.0, 400.0),
+    "FRAGMENT_QL": (1.0, None),
+    "N_SONGS": (1, None),
 }
 
 

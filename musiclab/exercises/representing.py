@@ -1,0 +1,443 @@
+"""Lesson 2: pitch classes, transposition, and a small encoding with chords and rests.
+
+Conventions: pitches are MIDI numbers 0-127; the times of the small encoding
+are whole sixteenths. Its tokens are `60.64.67:4` for what sounds, `r:2` for a
+rest, and END_OF_SONG, which closes every song.
+"""
+
+from musiclab.exercises.exercise import Exercise, Question
+from musiclab.music import NoteEvent, Song
+from musiclab.playback import player
+
+END_OF_SONG = "fin"
+LONGEST_HEARD = 24  # notes of an answer that are played
+
+# What the lesson asks for
+
+
+def clase_de_altura(alturas):
+    """Return the distinct pitch classes of pitches, ascending, as a list."""
+    return sorted({altura % 12 for altura in alturas})
+
+
+def transportar(alturas, semitonos):
+    """Return pitches so many semitones higher, in their order, without what leaves 0-127."""
+    higher = [altura + semitonos for altura in alturas]
+    return [altura for altura in higher if 0 <= altura <= 127]
+
+
+def a_eventos(notas):
+    """Return the tokens of (onset, duration, pitches) tuples that do not overlap, in any order."""
+    tokens, now = [], 0
+    for onset, duration, pitches in sorted(notas):
+        if onset > now:
+            tokens.append(f"r:{onset - now}")
+        tokens.append(f"{'.'.join(str(pitch) for pitch in sorted(pitches))}:{duration}")
+        now = onset + duration
+    return [*tokens, END_OF_SONG]
+
+
+def de_eventos(simbolos):
+    """Return the (onset, duration, pitches) tuples of tokens, up to END_OF_SONG."""
+    notes, now = [], 0
+    for token in simbolos:
+        if token == END_OF_SONG:
+            break
+        name, duration = token.split(":")
+        if name != "r":
+            notes.append((now, int(duration), [int(pitch) for pitch in name.split(".")]))
+        now += int(duration)
+    return notes
+
+
+# Cases from a seed, the smallest first
+
+
+def _pitch_lists(rng):
+    small = [[60], [64, 60, 48], [67, 72, 64], [59, 61], []]
+    return [(pitches,) for pitches in small + [_some(rng, 0, 128, 8) for _ in range(4)]]
+
+
+def _melodies(rng):
+    small = [([60, 62, 64], 2), ([67, 60, 67], -5), ([0, 64, 127], 0)]
+    small += [([126, 60, 127], 1), ([1, 60, 0], -1), ([], 3)]
+    shifts = rng.integers(-30, 31, 4).tolist()
+    return small + [(_some(rng, 0, 128, 10), shift) for shift in shifts]
+
+
+def _songs(rng):
+    small = [
+        [(0, 4, [60])],
+        [(0, 4, [60]), (4, 2, [62])],
+        [(0, 4, [60, 64, 67]), (6, 2, [72])],
+        [(2, 2, [67, 60])],
+        [(8, 4, [65]), (0, 4, [60])],
+        [],
+    ]
+    return [(song,) for song in small + [_some_song(rng) for _ in range(4)]]
+
+
+def _token_lists(rng):
+    small = [
+        ["60:4", "fin"],
+        ["60:4", "62:2", "fin"],
+        ["60.64.67:4", "r:2", "72:2", "fin"],
+        ["r:4", "67:12", "fin"],
+        ["60:4", "fin", "62:4"],
+        ["fin"],
+    ]
+    return [(tokens,) for tokens in small + [a_eventos(_some_song(rng)) for _ in range(4)]]
+
+
+def _some(rng, low, high, n):
+    return rng.integers(low, high, n).tolist()
+
+
+def _some_song(rng):
+    """Return notes and chords in any order, with rests between some of them."""
+    notes, now = [], 0
+    for _ in range(6):
+        now += int(rng.choice((0, 0, 1, 3)))
+        duration = int(rng.choice((1, 2, 4, 12)))
+        n_pitches = int(rng.integers(1, 4))
+        pitches = rng.choice(range(48, 80), n_pitches, replace=False).tolist()
+        notes.append((now, duration, pitches))
+        now += duration
+    return [notes[k] for k in rng.permutation(len(notes))]
+
+
+# Hearing the difference
+
+
+def _heard(expected, got):
+    """Return two players, of what was asked for and of what came; lists of notes as `de_eventos`."""
+    return "".join(
+        player(_song(notes), title).data
+        for notes, title in ((expected, "Lo que se pide"), (got, "Lo que da tu función"))
+        if notes
+    )
+
+
+def _song(notes):
+    events = [
+        NoteEvent(onset / 4, duration / 4, tuple(sorted(set(pitches))))
+        for onset, duration, pitches in notes[:LONGEST_HEARD]
+    ]
+    return Song(tuple(sorted(events, key=lambda event: event.onset_ql)), tempo_bpm=96.0)
+
+
+def _melody_notes(pitches):
+    return [(2 * k, 2, [pitch]) for k, pitch in enumerate(pitches)]
+
+
+def _hear_melodies(arguments, expected, got):
+    return _heard(_melody_notes(expected), _melody_notes(got))
+
+
+def _hear_tokens(arguments, expected, got):
+    return _heard(de_eventos(expected), de_eventos(got))
+
+
+def _hear_notes(arguments, expected, got):
+    return _heard(expected, got)
+
+
+# Known misconceptions
+
+
+def _tokens(notes, rests=True, sort_notes=True, sort_pitches=True, now=0, end=True):
+    """Return what `a_eventos` gives when a step of it is left out."""
+    tokens = []
+    for onset, duration, pitches in sorted(notes) if sort_notes else notes:
+        if rests and onset > now:
+            tokens.append(f"r:{onset - now}")
+        names = map(str, sorted(pitches) if sort_pitches else pitches)
+        tokens.append(f"{'.'.join(names)}:{duration}")
+        now = onset + duration
+    return [*tokens, END_OF_SONG] if end else tokens
+
+
+def _rests_until_onset(notas):
+    """Measure a rest from the start of the song and not from the last note."""
+    tokens, now = [], 0
+    for onset, duration, pitches in sorted(notas):
+        if onset > now:
+            tokens.append(f"r:{onset}")
+        tokens.append(f"{'.'.join(map(str, sorted(pitches)))}:{duration}")
+        now = onset + duration
+    return [*tokens, END_OF_SONG]
+
+
+def _rests_from_onset(notas):
+    """Measure a rest from the onset of the last note and not from its end."""
+    tokens, now = [], 0
+    for onset, duration, pitches in sorted(notas):
+        if onset > now:
+            tokens.append(f"r:{onset - now}")
+        tokens.append(f"{'.'.join(map(str, sorted(pitches)))}:{duration}")
+        now = onset
+    return [*tokens, END_OF_SONG]
+
+
+def _empty_rests(notas):
+    """Write a rest before every note, of nothing at all too."""
+    tokens, now = [], 0
+    for onset, duration, pitches in sorted(notas):
+        tokens += [f"r:{onset - now}", f"{'.'.join(map(str, sorted(pitches)))}:{duration}"]
+        now = onset + duration
+    return [*tokens, END_OF_SONG]
+
+
+def _ends_for_durations(notas):
+    return a_eventos([(onset, onset + duration, pitches) for onset, duration, pitches in notas])
+
+
+def _without_durations(notas):
+    return [token.partition(":")[0] for token in a_eventos(notas)]
+
+
+def _notes(tokens, rests_pass=True, notes_pass=True, stop=True, keep_rests=False):
+    """Return what `de_eventos` gives when a step of it is left out."""
+    notes, now = [], 0
+    for token in tokens:
+        if token == END_OF_SONG:
+            if stop:
+                break
+            continue
+        name, duration = token.split(":")
+        if name != "r":
+            notes.append((now, int(duration), [int(pitch) for pitch in name.split(".")]))
+        elif keep_rests:
+            notes.append((now, int(duration), []))
+        if rests_pass if name == "r" else notes_pass:
+            now += int(duration)
+    return notes
+
+
+def _ends_for_onsets(simbolos):
+    return [(onset + duration, duration, pitches) for onset, duration, pitches in _notes(simbolos)]
+
+
+CLASE = Exercise(
+    "clase_de_altura",
+    clase_de_altura,
+    _pitch_lists,
+    {
+        "repeated": (
+            lambda alturas: sorted(altura % 12 for altura in alturas),
+            "Has dejado repetidas: un do grave y un do agudo son la misma clase de altura.",
+        ),
+        "unsorted": (
+            lambda alturas: list(dict.fromkeys(altura % 12 for altura in alturas)),
+            "Has olvidado ordenarlas de menor a mayor.",
+        ),
+        "repeated_unsorted": (
+            lambda alturas: [altura % 12 for altura in alturas],
+            "Has olvidado quitar las repetidas y ordenar.",
+        ),
+        "octave": (
+            lambda alturas: sorted({altura // 12 for altura in alturas}),
+            "Has usado // en vez de %: el cociente dice la octava; el resto, la clase de altura.",
+        ),
+        "pitches": (
+            lambda alturas: sorted(set(alturas)),
+            "Has devuelto alturas: quítales la octava con % 12.",
+        ),
+        "from_middle_c": (
+            lambda alturas: sorted({altura - 60 for altura in alturas}),
+            "Has restado 60, y eso solo vale en la octava del do central: usa % 12.",
+        ),
+        "from_one": (
+            lambda alturas: sorted({altura % 12 + 1 for altura in alturas}),
+            "Has contado desde 1: do es 0.",
+        ),
+        "seven": (
+            lambda alturas: sorted({altura % 7 for altura in alturas}),
+            "Has dividido entre 7, las teclas blancas: la octava tiene doce semitonos.",
+        ),
+    },
+)
+
+TRANSPORTAR = Exercise(
+    "transportar",
+    transportar,
+    _melodies,
+    {
+        "kept": (
+            lambda alturas, semitonos: [altura + semitonos for altura in alturas],
+            "Has dejado alturas fuera de 0–127: compruébalo después de sumar.",
+        ),
+        "clipped": (
+            lambda alturas, semitonos: [min(max(a + semitonos, 0), 127) for a in alturas],
+            "Has llevado al borde lo que no cabe, y así suena otra melodía: déjalo fuera.",
+        ),
+        "wrapped": (
+            lambda alturas, semitonos: [(altura + semitonos) % 128 for altura in alturas],
+            "Con % 128 una nota muy aguda vuelve como muy grave: déjala fuera.",
+        ),
+        "none": (
+            lambda alturas, semitonos: [
+                a + semitonos if 0 <= a + semitonos <= 127 else None for a in alturas
+            ],
+            "Has puesto None en el lugar de lo que no cabe: no pongas nada.",
+        ),
+        "without_127": (
+            lambda alturas, semitonos: [a for a in transportar(alturas, semitonos) if a < 127],
+            "Has dejado fuera el 127, que todavía es una altura: usa <= 127.",
+        ),
+        "without_0": (
+            lambda alturas, semitonos: [a for a in transportar(alturas, semitonos) if a > 0],
+            "Has dejado fuera el 0, que ya es una altura: usa >= 0.",
+        ),
+        "downwards": (
+            lambda alturas, semitonos: transportar(alturas, -semitonos),
+            "Has bajado en vez de subir: los semitonos se suman.",
+        ),
+        "octaves": (
+            lambda alturas, semitonos: transportar(alturas, 12 * semitonos),
+            "Has transportado octavas: un semitono es 1, no 12.",
+        ),
+        "not_moved": (
+            lambda alturas, semitonos: list(alturas),
+            "Has devuelto la melodía sin transportar.",
+        ),
+        "distinct": (
+            lambda alturas, semitonos: list(dict.fromkeys(transportar(alturas, semitonos))),
+            "Has quitado notas repetidas, y una melodía puede repetir notas.",
+        ),
+        "sorted": (
+            lambda alturas, semitonos: sorted(transportar(alturas, semitonos)),
+            "Has ordenado las notas: en una melodía el orden es lo que suena.",
+        ),
+        "set": (
+            lambda alturas, semitonos: sorted(set(transportar(alturas, semitonos))),
+            "Has ordenado las notas y quitado las repetidas: conserva la melodía como es.",
+        ),
+    },
+    show=_hear_melodies,
+)
+
+A_EVENTOS = Exercise(
+    "a_eventos",
+    a_eventos,
+    _songs,
+    {
+        "no_first_rest": (
+            lambda notas: _tokens(notas, now=min((n[0] for n in notas), default=0)),
+            "Has olvidado el silencio del principio: la canción empieza en 0.",
+        ),
+        "no_rests": (
+            lambda notas: _tokens(notas, rests=False),
+            "Has olvidado los silencios: compara cada inicio con el final de lo anterior.",
+        ),
+        "rests_until_onset": (
+            _rests_until_onset,
+            "El silencio dura desde el final de lo anterior, no desde el principio de la canción.",
+        ),
+        "rests_from_onset": (
+            _rests_from_onset,
+            "El silencio se cuenta desde el final de lo anterior, no desde su inicio.",
+        ),
+        "empty_rests": (
+            _empty_rests,
+            "Has escrito silencios que no duran nada: solo los hay donde no suena nada.",
+        ),
+        "unsorted_notes": (
+            lambda notas: _tokens(notas, sort_notes=False),
+            "Has olvidado ordenar las notas por su inicio.",
+        ),
+        "unsorted_pitches": (
+            lambda notas: _tokens(notas, sort_pitches=False),
+            "Has olvidado ordenar las alturas de los acordes, de grave a aguda.",
+        ),
+        "no_end": (
+            lambda notas: _tokens(notas, end=False),
+            "Has olvidado cerrar la canción con «fin».",
+        ),
+        "ends": (
+            _ends_for_durations,
+            "Detrás de los dos puntos has puesto el final de la nota: va la duración.",
+        ),
+        "no_durations": (_without_durations, "Has olvidado las duraciones."),
+        "only_lowest": (
+            lambda notas: a_eventos([(o, d, [min(pitches)]) for o, d, pitches in notas]),
+            "Has escrito una sola altura de cada acorde: van todas, con un punto entre ellas.",
+        ),
+    },
+    show=_hear_tokens,
+)
+
+DE_EVENTOS = Exercise(
+    "de_eventos",
+    de_eventos,
+    _token_lists,
+    {
+        "rests_take_no_time": (
+            lambda simbolos: _notes(simbolos, rests_pass=False),
+            "Has saltado los silencios: no suenan, pero el tiempo pasa.",
+        ),
+        "notes_take_no_time": (
+            lambda simbolos: _notes(simbolos, notes_pass=False),
+            "Has olvidado que el tiempo pasa también mientras suena una nota.",
+        ),
+        "goes_on": (
+            lambda simbolos: _notes(simbolos, stop=False),
+            "Has seguido detrás de «fin»: la canción acaba ahí.",
+        ),
+        "rests_are_notes": (
+            lambda simbolos: _notes(simbolos, keep_rests=True),
+            "Has devuelto los silencios como notas sin alturas: solo hacen pasar el tiempo.",
+        ),
+        "ends": (
+            _ends_for_onsets,
+            "Has sumado la duración antes de tiempo: el inicio es donde acabó lo anterior.",
+        ),
+        "only_first": (
+            lambda simbolos: [(o, d, pitches[:1]) for o, d, pitches in de_eventos(simbolos)],
+            'Has leído una sola altura de cada acorde: sepáralas con split(".").',
+        ),
+        "texts": (
+            lambda simbolos: [(o, d, list(map(str, ps))) for o, d, ps in de_eventos(simbolos)],
+            "Has dejado las alturas como textos: conviértelas con int(...).",
+        ),
+    },
+    show=_hear_notes,
+)
+
+WAIT = Question(
+    "pregunta_1",
+    "b",
+    {
+        "a": "No: 1/2 es lo que dura la nota. La siguiente puede tardar más, o menos, en empezar.",
+        "b": "Sí: el último número es la espera, y se cuenta desde el inicio de la nota.",
+        "c": "No: la espera se cuenta desde el inicio de la nota, no desde su final.",
+    },
+)
+
+LOSSES = Question(
+    "pregunta_2",
+    "b",
+    {
+        "a": "No: «pitches» guarda las alturas en su orden, pero ni el silencio ni las duraciones.",
+        "b": "Sí: un tercio de negra son 8 de sus veinticuatroavos, y el silencio es un símbolo.",
+        "c": "No: un tercio de negra no cabe en la rejilla de semicorcheas y se redondea.",
+    },
+)
+
+GRID = Question(
+    "pregunta_3",
+    130,
+    why="Dos compases son 32 semicorcheas, de cuatro símbolos cada una; más <start> y <end>.",
+    hint="En cada semicorchea hay un símbolo por voz, también por las que callan; "
+    "y la canción lleva <start> y <end>.",
+)
+
+check_clase_de_altura = CLASE.check
+check_transportar = TRANSPORTAR.check
+check_a_eventos = A_EVENTOS.check
+check_de_eventos = DE_EVENTOS.check
+check_pregunta_1 = WAIT.check
+check_pregunta_2 = LOSSES.check
+check_pregunta_3 = GRID.check
+
+ALL = {one.name: one for one in (CLASE, TRANSPORTAR, A_EVENTOS, DE_EVENTOS, WAIT, LOSSES, GRID)}
