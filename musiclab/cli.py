@@ -76,10 +76,23 @@ def run(notebook, pairs, preset):
 @click.argument("notebooks", nargs=-1, metavar="[CUADERNO]...")
 def store(notebooks):
     """Ejecuta los cuadernos con sus valores por defecto y guarda sus salidas."""
-    for name in notebooks or [path.stem for path in course.lessons()]:
-        path = course.find_notebook(name)
+    for name in notebooks or [*course.lessons(), *course.solutions()]:
+        path = course.find_notebook(str(name))
         course.store_notebook(path)
         click.echo(f"guardado {path.name}")
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NN]...")
+@click.option(
+    "--check", is_flag=True, help="No escribe nada: dice si lo que hay es lo que saldría."
+)
+def release(names, check):
+    """Hace los cuadernos de ejercicios a partir de los de soluciones."""
+    from musiclab import grading
+
+    for path in grading.release_notebooks(names, check=check):
+        click.echo(f"{'al día' if check else 'hecho'}: {_short(path)}")
 
 
 @main.command()
