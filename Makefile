@@ -12,7 +12,7 @@ help: ## muestra esta ayuda
 env: ## prepara el entorno en .venv (los demás lo hacen solos)
 	@$(PYTHON) scripts/make_env.py
 
-lab: env ## abre JupyterLab en las lecciones
+lab: env ## abre JupyterLab en tu copia de las lecciones, mi_curso/
 	$(BIN)/musiclab lab
 
 run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
@@ -47,5 +47,5 @@ release: env ## hace los ejercicios a partir de las soluciones: make release LES
 lock: ## fija de nuevo las versiones de pyproject.toml
 	$(UV) lock && $(UV) export -q --frozen --all-groups --no-emit-project --no-header --format requirements.txt -o requirements.lock
 
-clean: ## borra .venv y cachés, nunca Datasets ni runs
+clean: ## borra .venv y cachés, nunca Datasets, mi_curso ni runs
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis */__pycache__ */*/__pycache__

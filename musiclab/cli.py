@@ -272,10 +272,21 @@ def roll(file, instrument, tempo, title, wanted, output, colour):
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--originals", is_flag=True,
+    help="Los cuadernos del curso, y no tu copia de mi_curso/: para quien lo mantiene.",
+)  # fmt: skip
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options):
-    """Abre JupyterLab en la primera lección."""
+def lab(originals, options):
+    """Abre JupyterLab en la primera lección de tu copia del curso, en mi_curso/."""
+    from musiclab.course import copies
+
     lesson = course.find_notebook(FIRST_LESSON)
+    if not originals:
+        folder = course.PROJECT / copies.COPIES.name
+        for sentence in copies.lay_out(lesson.parent, folder):
+            click.echo(sentence)
+        lesson = folder / lesson.name
     url = f"/lab/tree/{lesson.relative_to(course.PROJECT).as_posix()}"
     # From the project's root, so that the lesson's links to other files work;
     # with the course's settings, which ask nothing of the network.

@@ -25,7 +25,7 @@ HOUSE = {
     "diagrams": ("drawing",),
     "card": (),
     "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
-    "course": ("parameters", "runs", "playground"),
+    "course": ("parameters", "runs", "copies", "playground"),
     "exercises": ("calling", "comparing", "exercise"),
     "grading": ("leaks", "matching", "release"),
     "cli": (),
