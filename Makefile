@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
 UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
 
-.PHONY: help env lab run test check test-browser data bench bench-learning bench-jsb store lock clean
+.PHONY: help env lab run test check test-browser data bench bench-learning bench-jsb store release lock clean
 
 help: ## muestra esta ayuda
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -12,7 +12,7 @@ help: ## muestra esta ayuda
 env: ## prepara el entorno en .venv (los demás lo hacen solos)
 	@$(PYTHON) scripts/make_env.py
 
-lab: env ## abre JupyterLab en las lecciones
+lab: env ## abre JupyterLab en tu copia de las lecciones, mi_curso/
 	$(BIN)/musiclab lab
 
 run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
@@ -46,8 +46,11 @@ bench-jsb: env ## la tabla de los corales JSB: make bench-jsb DATA=carpeta
 store: env ## ejecuta los cuadernos y guarda sus salidas
 	$(BIN)/musiclab store
 
+release: env ## hace los ejercicios a partir de las soluciones: make release LESSONS="01 03"
+	$(BIN)/musiclab release $(LESSONS)
+
 lock: ## fija de nuevo las versiones de pyproject.toml
 	$(UV) lock && $(UV) export -q --frozen --all-groups --no-emit-project --no-header --format requirements.txt -o requirements.lock
 
-clean: ## borra .venv y cachés, nunca Datasets ni runs
+clean: ## borra .venv y cachés, nunca Datasets, mi_curso ni runs
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis */__pycache__ */*/__pycache__

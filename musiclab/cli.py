@@ -76,10 +76,23 @@ def run(notebook, pairs, preset):
 @click.argument("notebooks", nargs=-1, metavar="[CUADERNO]...")
 def store(notebooks):
     """Ejecuta los cuadernos con sus valores por defecto y guarda sus salidas."""
-    for name in notebooks or [path.stem for path in course.lessons()]:
-        path = course.find_notebook(name)
+    for name in notebooks or [*course.lessons(), *course.solutions()]:
+        path = course.find_notebook(str(name))
         course.store_notebook(path)
         click.echo(f"guardado {path.name}")
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NN]...")
+@click.option(
+    "--check", is_flag=True, help="No escribe nada: dice si lo que hay es lo que saldría."
+)
+def release(names, check):
+    """Hace los cuadernos de ejercicios a partir de los de soluciones."""
+    from musiclab import grading
+
+    for path in grading.release_notebooks(names, check=check):
+        click.echo(f"{'al día' if check else 'hecho'}: {_short(path)}")
 
 
 @main.command()
@@ -259,10 +272,21 @@ def roll(file, instrument, tempo, title, wanted, output, colour):
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--originals", is_flag=True,
+    help="Los cuadernos del curso, y no tu copia de mi_curso/: para quien lo mantiene.",
+)  # fmt: skip
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options):
-    """Abre JupyterLab en la primera lección."""
+def lab(originals, options):
+    """Abre JupyterLab en la primera lección de tu copia del curso, en mi_curso/."""
+    from musiclab.course import copies
+
     lesson = course.find_notebook(FIRST_LESSON)
+    if not originals:
+        folder = course.PROJECT / copies.COPIES.name
+        for sentence in copies.lay_out(lesson.parent, folder):
+            click.echo(sentence)
+        lesson = folder / lesson.name
     url = f"/lab/tree/{lesson.relative_to(course.PROJECT).as_posix()}"
     # From the project's root, so that the lesson's links to other files work;
     # with the course's settings, which ask nothing of the network.

@@ -43,3 +43,7 @@ class OutputError(MusiclabError):
 
 class RunError(MusiclabError):
     """A notebook that stopped before its end."""
+
+
+class ReleaseError(MusiclabError):
+    """An exercise notebook that cannot be handed out as it is."""

@@ -26,9 +26,9 @@ HOUSE = {
     "diagrams": ("drawing", "encodings"),
     "card": (),
     "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
-    "course": ("parameters", "runs", "playground"),
+    "course": ("parameters", "runs", "copies", "playground"),
     "exercises": ("calling", "comparing", "exercise", "representing"),
-    "grading": (),
+    "grading": ("leaks", "matching", "release"),
     "cli": (),
     "__main__": (),
 }
@@ -51,6 +51,7 @@ HOMES = {
     "course.parameters": {"nbformat"},
     "course.runs": {"papermill", "nbclient", "nbconvert", "nbformat"},
     "course.playground": {"ipywidgets"},
+    "grading.release": {"nbgrader", "nbformat"},
     "cli": {"click"},
 }
 

@@ -121,7 +121,12 @@ def _server(env, log):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("musiclab")), "lab", "--no-browser"]
+    command = [
+        str(Path(sys.executable).with_name("musiclab")),
+        "lab",
+        "--originals",
+        "--no-browser",
+    ]
     command += [f"--port={port}", "--ip=127.0.0.1", "--allow-root", "--IdentityProvider.token=x"]
     with open(log, "w") as out:
         server = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)

@@ -84,15 +84,49 @@ def test_data_says_what_it_built(musiclab, tiny, monkeypatch):
     assert code == 0 and re.search(r"^tiny +6 ficheros en .*tiny$", output)
 
 
-def test_lab_opens_the_first_lesson(musiclab, make_notebook, monkeypatch, tmp_path):
+@pytest.fixture
+def jupyterlab(make_notebook, monkeypatch, tmp_path):
+    """Catch the commands that would start JupyterLab, in a project with one lesson."""
     calls = []
     make_notebook()
     monkeypatch.setattr(course, "PROJECT", tmp_path)
     monkeypatch.setattr(cli.subprocess, "call", lambda command, **_: calls.append(command) or 3)
-    assert musiclab("lab", "--no-browser")[0] == 3
-    assert calls[0][1:3] == ["-m", "jupyterlab"] and calls[0][-1] == "--no-browser"
-    assert f"--ServerApp.root_dir={tmp_path}" in calls[0]
-    assert "--LabApp.default_url=/lab/tree/cuadernos/01_mini.ipynb" in calls[0]
+    return calls
+
+
+def test_lab_opens_the_students_copy_of_the_first_lesson(musiclab, jupyterlab, tmp_path):
+    assert musiclab("lab", "--no-browser") == (3, "")
+    (command,) = jupyterlab
+    assert command[1:3] == ["-m", "jupyterlab"] and command[-1] == "--no-browser"
+    assert f"--ServerApp.root_dir={tmp_path}" in command
+    assert "--LabApp.default_url=/lab/tree/mi_curso/01_mini.ipynb" in command
+    original = (tmp_path / "cuadernos/01_mini.ipynb").read_bytes()
+    assert (tmp_path / "mi_curso/01_mini.ipynb").read_bytes() == original
+
+
+def test_lab_says_that_a_lesson_has_changed(musiclab, jupyterlab, make_notebook, tmp_path):
+    musiclab("lab")
+    with open(tmp_path / "mi_curso/01_mini.ipynb", "a") as mine:
+        mine.write("\n")
+    make_notebook("nueva = 1")
+    code, output = musiclab("lab")
+    assert code == 3 and output.count("\n") == 1
+    assert output.startswith("«01_mini.ipynb» ha cambiado en el curso: tu copia sigue")
+    assert musiclab("lab") == (3, "")
+
+
+def test_lab_opens_the_originals_when_asked(musiclab, jupyterlab, tmp_path):
+    assert musiclab("lab", "--originals", "--no-browser")[0] == 3
+    (command,) = jupyterlab
+    assert command[-1] == "--no-browser" and "--originals" not in command
+    assert "--LabApp.default_url=/lab/tree/cuadernos/01_mini.ipynb" in command
+    assert not (tmp_path / "mi_curso").exists()
+
+
+def test_lab_says_when_a_copy_cannot_be_made(musiclab, jupyterlab, tmp_path):
+    (tmp_path / "mi_curso").touch()
+    code, output = musiclab("lab")
+    assert code == 1 and "no se puede escribir" in output and not jupyterlab
 
 
 # Any MIDI file

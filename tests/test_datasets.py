@@ -1,6 +1,7 @@
 import csv
 import re
 import shutil
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
@@ -43,11 +44,25 @@ def copy(tiny, tmp_path):
 
 def test_manifest_is_sound():
     rows = read_manifest()
-    sizes = {"bach": 364, "folk": 1923, "classical": 27, "tiny": 6}
+    sizes = {"bach": 364, "folk": 1923, "classical": 27, "free": 11, "tiny": 6}
     assert Counter(row["dataset"] for row in rows) == sizes
     for key, pattern in [("file", r"[a-z0-9._]+\.mid"), ("sha256", "[0-9a-f]{64}")]:
         assert len({(row["dataset"], row[key]) for row in rows}) == len(rows)
         assert all(re.fullmatch(pattern, row[key]) for row in rows)
+
+
+def test_free_is_free(tmp_path):
+    """Each score says in itself that its encoding may be passed on, and comes out as it should."""
+    folder = build_dataset("free", tmp_path)
+    rows = corpus.dataset_rows("free")
+    assert digests(folder) == {row["file"]: row["sha256"] for row in rows}
+    for row in rows:
+        path = corpus._corpus_root() / row["source"]
+        text = path.read_bytes()
+        if path.suffix == ".mxl":
+            with zipfile.ZipFile(path) as archive:
+                text = b"".join(map(archive.read, archive.namelist()))
+        assert re.search(rb"CC0|CC[- ]BY(-SA)?|CC-SA-BY", text), row["source"]
 
 
 HEADING, ROW = b"dataset,file,source,index,sha256\n", b"bach,a.mid,bach/a.mxl,0," + b"0" * 64
@@ -185,7 +200,9 @@ def test_own_folder_is_a_set_by_its_name(tmp_path, song):
     songs, report = load_dataset("mi música", tmp_path)
     assert report.kept == ("a.mid", "sub/b.MIDI") and songs[0].events == song.events
     for name in ("nada", ""):
-        with pytest.raises(DatasetError, match=r"bach, classical, folk, mi música, tiny;") as error:
+        with pytest.raises(
+            DatasetError, match=r"bach, classical, folk, free, mi música, tiny;"
+        ) as error:
             load_dataset(name, tmp_path)
         assert f"«{name}»" in str(error.value) and str(tmp_path) in str(error.value)
     (tmp_path / "vacía").mkdir()

@@ -15,6 +15,7 @@ from musiclab.course.runs import (
     run_notebook,
     save_html,
     save_metrics,
+    solutions,
     store_notebook,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "run_notebook",
     "save_html",
     "save_metrics",
+    "solutions",
     "store_notebook",
 ]

@@ -37,6 +37,11 @@ def lessons():
     return sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
+def solutions():
+    """Return the paths of the exercise notebooks with their solutions, in their order."""
+    return sorted((NOTEBOOKS / "soluciones").glob("*.ipynb"))
+
+
 def find_notebook(name):
     """Return the path of a lesson, named by its path, its file name or its number."""
     candidates = [Path(name), NOTEBOOKS / name, NOTEBOOKS / f"{name}.ipynb"]

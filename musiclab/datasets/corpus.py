@@ -1,6 +1,6 @@
 """Which sets of songs there are, and how they come to lie in `Datasets/`.
 
-Four sets are built from the scores that the installed music21 carries, by
+Five sets are built from the scores that the installed music21 carries, by
 a plain writer: grace notes dropped, ties joined, repeats not expanded,
 real bar lengths kept. The committed manifest names each file, its source
 and its SHA-256, and a build is checked against it. Any other folder of
@@ -52,6 +52,19 @@ SETS = {
     "classical": CorpusSet(
         "Movimientos de Haydn, Mozart, Corelli y Handel",
         tuple(f"{who}/**/*.{kind}" for who in COMPOSERS for kind in ("mxl", "xml")),
+    ),
+    "free": CorpusSet(
+        "Once piezas de seis países, libres también como ficheros",
+        (
+            "beach/prayer_of_a_tired_child.musicxml",
+            "ciconia/quod_jactatur.xml",
+            "corelli/opus3no1/1grave.xml",
+            "johnson_j_r/lift_every_voice.mxl",
+            "liliuokalani/aloha_oe.mxl",
+            "luca/gloria.xml",
+            "lusitano/allor_che_ignuda.mxl",
+            *(f"schumann_clara/polonaise_op1n{k}.mxl" for k in (1, 2, 3, 4)),
+        ),
     ),
     "tiny": CorpusSet(
         "Seis piezas para pruebas",

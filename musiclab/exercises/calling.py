@@ -11,6 +11,7 @@ as `sum` of an endless iterator, can only be stopped by ending the process.
 import contextlib
 import copy
 import ctypes
+import inspect
 import io
 import threading
 import traceback
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 LIMIT_S = 5.0
 GRACE_S = 1.0  # how long a function that is told to stop may take to do so
+MOST_PRINTED = 10_000  # characters that are kept
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,27 @@ class Outcome:
     stuck: bool = False
 
 
-class _TimeIsUpError(BaseException):
-    """Raised in the thread of a function that takes too long; `except Exception` lets it pass."""
+class _TimeIsUpError(SystemExit):
+    """Raised in the thread of a function that takes too long.
+
+    `except Exception` lets it pass, and Python says nothing of a thread that ends with it.
+    """
+
+
+class _Printed(io.StringIO):
+    """What was printed, as far as anyone would read."""
+
+    def write(self, text):
+        if self.tell() < MOST_PRINTED:
+            super().write(text[:MOST_PRINTED])
+        return len(text)
 
 
 def call(function, arguments, limit_s=LIMIT_S):
     """Call function(*arguments) on a copy of the arguments, and return the Outcome."""
-    own, found, printed = copy.deepcopy(tuple(arguments)), {}, io.StringIO()
+    own, found, printed = copy.deepcopy(tuple(arguments)), {}, _Printed()
+    if mismatch := wrong_arity(function, len(own)):
+        return Outcome(error=mismatch, arguments=own)
 
     def work():
         try:
@@ -67,6 +83,22 @@ def call(function, arguments, limit_s=LIMIT_S):
     if late:
         return Outcome(late=True, stuck=stuck)
     return Outcome(**found, printed=printed.getvalue(), arguments=own)
+
+
+def wrong_arity(function, n_arguments):
+    """Return in Spanish why a function cannot be called with so many arguments, or ""."""
+    try:
+        signature = inspect.signature(function)
+    except Exception:  # Python's own functions may have none; an object may do anything
+        return ""
+    try:
+        signature.bind(*range(n_arguments))
+        return ""
+    except TypeError:
+        names = ", ".join(signature.parameters)
+        given = "1 argumento" if n_arguments == 1 else f"{n_arguments} argumentos"
+        has = f"tiene estos: {names}" if names else "no tiene ninguno"
+        return f"TypeError: se llama con {given} y tu función {has}"[:200]
 
 
 def _stopped(thread):

@@ -5,6 +5,7 @@ lists and tuples are the same; NumPy's numbers are numbers. A phrase goes
 behind «tu función ».
 """
 
+import re
 import reprlib
 import types
 
@@ -13,7 +14,19 @@ import numpy as np
 TOLERANCE = 1e-6
 DEEPEST = 20
 
-_short = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    def repr_instance(self, value, level):
+        """Say the type alone of what has no text of its own: an address tells nobody anything."""
+        try:
+            text = "" if type(value).__repr__ is object.__repr__ else repr(value)
+        except BaseException:
+            text = ""
+        text = re.sub(" at 0x[0-9A-Fa-f]+", "", text or f"algo de tipo {type(value).__name__}")
+        return text if len(text) <= self.maxother else f"{text[: self.maxother - 3]}..."
+
+
+_short = _Short()
 _short.maxlist = _short.maxtuple = _short.maxset = _short.maxdict = 8
 _short.maxstring, _short.maxother, _short.maxlong, _short.maxlevel = 60, 80, 30, 3
 
@@ -21,6 +34,7 @@ NAMES = {
     "bool": "True o False",
     "int": "un entero (int)",
     "float": "un número (float)",
+    "complex": "un número complejo",
     "str": "un texto (str)",
     "list": "una lista",
     "dict": "un diccionario (dict)",
@@ -38,15 +52,23 @@ def shown(value):
         if isinstance(value, np.ndarray):
             inside = np.array2string(value, precision=4, threshold=8, edgeitems=3)
             text = f"array({' '.join(inside.split())})"
-        elif isinstance(value, np.generic):
-            text = _short.repr(value.item())
+        elif isinstance(value, np.generic) and not isinstance(value.item(), np.generic):
+            text = shown(value.item())
         elif isinstance(value, float):
-            text = f"{value:.6g}"
+            text = f"{float(value):.6g}"
         else:
             text = _short.repr(value)
     except BaseException:
         text = f"algo de tipo {type(value).__name__}"
     return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def _gives(got, expected, where=""):
+    """Return the phrase of a number in place of another, with digits enough to tell them apart."""
+    texts = [shown(got), shown(expected)]
+    if texts[0] == texts[1]:
+        texts = [_short.repr(plain(value)) for value in (got, expected)]
+    return f"da {texts[0]}{where} y debe dar {texts[1]}"
 
 
 def kind_of(value):
@@ -57,8 +79,11 @@ def kind_of(value):
         return "int"
     if isinstance(value, float | np.floating):
         return "float"
+    if isinstance(value, complex | np.complexfloating):
+        return "complex"
     if isinstance(value, np.ndarray):
-        return "array" if value.ndim else kind_of(value.item())
+        single = value.ndim == 0 and value.dtype.kind in "biufc"
+        return kind_of(value.item()) if single else "array"
     if isinstance(value, list | tuple):
         return "list"
     if isinstance(value, types.GeneratorType | map | filter | zip | range):
@@ -80,18 +105,51 @@ def difference(expected, got, tolerance=TOLERANCE, depth=0):
         kind = "float"
     if kind != wanted:
         return _other_kind(wanted, kind)
-    if wanted in ("float", "int", "bool"):
+    expected, got = plain(expected), plain(got)
+    if wanted in ("float", "int", "bool", "complex"):
         return _other_number(expected, got, tolerance)
     if wanted == "array":
-        return _other_array(np.asarray(expected), np.asarray(got), tolerance)
+        return _other_array(expected, got, tolerance)
     if wanted == "list":
-        return _other_list(list(expected), list(got), tolerance, depth)
+        return _other_list(expected, got, tolerance, depth)
     if wanted == "dict":
         return _other_dict(expected, got, tolerance, depth)
-    return "" if _equal(expected, got) else f"da {shown(got)} y debe dar {shown(expected)}"
+    same = expected is got or _equal(expected, got, tolerance, depth)
+    return "" if same else f"da {shown(got)} y debe dar {shown(expected)}"
 
 
-def _equal(expected, got):
+def plain(value):
+    """Return a value of Python's or NumPy's own types in place of one of a class made from them.
+
+    Such a class may say that it equals everything, or never end.
+    """
+    if isinstance(value, np.ndarray):
+        return np.asarray(value) if kind_of(value) == "array" else value.item()
+    if isinstance(value, np.generic):
+        return value.item()
+    for kind, make in _PLAIN:
+        if isinstance(value, kind):
+            return make(value)
+    return value
+
+
+_PLAIN = (
+    (bool, bool),
+    (int, int.__pos__),
+    (float, float.__pos__),
+    (complex, complex.__pos__),
+    (str, lambda text: str.__getitem__(text, slice(None))),
+    (list, lambda items: list.__getitem__(items, slice(None))),
+    (tuple, lambda items: list(tuple.__getitem__(items, slice(None)))),
+    (dict, lambda pairs: dict(dict.items(pairs))),
+    (set | frozenset, lambda items: set().union(items)),
+)
+
+
+def _equal(expected, got, tolerance, depth):
+    if type(expected).__eq__ is object.__eq__:  # it would only equal itself
+        inside = [getattr(value, "__dict__", None) for value in (expected, got)]
+        return None not in inside and not difference(*inside, tolerance, depth + 1)
     try:
         return bool(expected == got)
     except Exception:
@@ -109,27 +167,41 @@ def _other_kind(wanted, kind):
 
 
 def _other_number(expected, got, tolerance):
-    expected_number, number = float(expected), float(got)
+    wrong = _gives(got, expected)
+    if isinstance(expected, int):
+        return "" if expected == got else wrong
+    try:
+        kind = complex if isinstance(expected, complex) else float
+        expected_number, number = kind(expected), kind(got)
+    except OverflowError:
+        return wrong
     if np.isnan(number) and not np.isnan(expected_number):
         return f"da nan, que no es un número, y debe dar {shown(expected)}"
     if np.isclose(number, expected_number, rtol=tolerance, atol=tolerance, equal_nan=True):
         return ""
-    return f"da {shown(got)} y debe dar {shown(expected)}"
+    return wrong
 
 
 def _other_array(expected, got, tolerance):
     if got.shape != expected.shape:
         return f"devuelve un array de forma {got.shape} y se pide {expected.shape}"
-    if got.dtype.kind not in "biuf":
+    kinds = expected.dtype.kind + got.dtype.kind
+    if kinds[1] not in ("biufc" if kinds[0] == "c" else "biuf"):
         return f"devuelve un array de {got.dtype} y se piden números"
-    if expected.dtype.kind in "iu" and got.dtype.kind == "f":
+    if kinds in ("if", "uf"):
         return f"devuelve números con decimales ({got.dtype}) y se piden enteros"
-    near = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if (kinds[0] == "b") != (kinds[1] == "b"):
+        wanted = "True o False" if kinds[0] == "b" else "números"
+        return f"devuelve un array de {got.dtype} y se piden {wanted}"
+    if kinds[0] in "biu":
+        near = expected == got
+    else:
+        near = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
     if near.all():
         return ""
     place = tuple(int(k) for k in np.argwhere(~near)[0])
-    where = f"[{', '.join(map(str, place))}]"
-    return f"da {shown(got[place])} en la posición {where} y debe dar {shown(expected[place])}"
+    where = f" en la posición [{', '.join(map(str, place))}]"
+    return _gives(got[place], expected[place], where)
 
 
 def _other_list(expected, got, tolerance, depth):

@@ -7,14 +7,17 @@ specification whose result is the student's.
 """
 
 import copy
+import dis
 import html
+import inspect
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from musiclab.exercises.calling import LIMIT_S, call
-from musiclab.exercises.comparing import TOLERANCE, difference, shown
+from musiclab.exercises.comparing import TOLERANCE, difference, kind_of, plain, shown
 
 PENDING, RIGHT, WRONG = "pendiente", "correcto", "incorrecto"
 COLOURS = {PENDING: "#8A9099", RIGHT: "#009E73", WRONG: "#D55E00"}
@@ -91,6 +94,11 @@ class Exercise:
             outcome = call_it(arguments)
             expected = self.solve(*copy.deepcopy(arguments))
             said, misconception = self._fault(arguments, expected, outcome)
+            if said and not misconception:
+                names = self._candidates(arguments, expected, outcome.value)
+                misconception = self._likeliest(names, cases[n_right + 1 :], call_it)
+                if misconception:
+                    said = f"{said} {self.wrong[misconception][1]}"
             if said:
                 return Verdict(
                     self.name,
@@ -107,12 +115,13 @@ class Exercise:
         return Verdict(self.name, RIGHT, n_right=len(cases), n_cases=len(cases))
 
     def _fault(self, arguments, expected, outcome):
-        """Return (sentence, misconception) of what is wrong with an Outcome, empty for nothing."""
+        """Return (sentence, kind of fault) of an Outcome; the kind is empty for a wrong result."""
         case = typed(self.name, arguments)
         if outcome.late:
             also = " Reinicia el núcleo: sigue en marcha." if outcome.stuck else ""
             limit = f"{self.limit_s:g}".replace(".", ",")
-            return f"{case} no acaba en {limit} segundos: ¿un bucle sin fin?{also}", "late"
+            seconds = "segundo" if limit == "1" else "segundos"
+            return f"{case} no acaba en {limit} {seconds}: ¿un bucle sin fin?{also}", "late"
         if outcome.error:
             return f"{case} se detiene con {outcome.error}", "exception"
         if outcome.value is None and expected is not None:
@@ -120,24 +129,48 @@ class Exercise:
                 return f"{case} imprime el resultado y no lo devuelve: usa return.", "printed"
             return f"{case} no devuelve nada: ¿falta un return?", "no_return"
         said = difference(expected, outcome.value, self.tolerance)
-        if not said:
-            changed = difference(list(arguments), list(outcome.arguments), 0.0)
-            if outcome.arguments and changed:
-                return f"{case} cambia sus argumentos: trabaja con una copia.", "changed_argument"
-            return "", ""
-        for name, (variant, sentence) in self.wrong.items():
-            if self._is(variant, arguments, expected, outcome.value):
-                return f"{case} {said}. {sentence}", name
-        return f"{case} {said}.", ""
+        if said:
+            return f"{case} {said}.", ""
+        changed = outcome.arguments and difference(list(arguments), list(outcome.arguments), 0.0)
+        if changed:
+            return f"{case} cambia sus argumentos: trabaja con una copia.", "changed_argument"
+        return "", ""
 
-    def _is(self, variant, arguments, expected, got):
-        """Return whether a wrong variant gives just this result, and not the right one."""
+    def _candidates(self, arguments, expected, got):
+        """Return the names of the wrong variants that give just this wrong result."""
+        return [
+            name
+            for name, (variant, _) in self.wrong.items()
+            if self._gives(variant, arguments, got)
+            and not self._gives(variant, arguments, expected)
+        ]
+
+    def _likeliest(self, names, cases, call_it):
+        """Return the one of some misconceptions that further cases do not speak against.
+
+        The smallest cases, such as a single note, often look the same for several.
+        """
+        for arguments in cases:
+            if len(names) < 2:
+                break
+            outcome = call_it(arguments)
+            if outcome.late:
+                break
+            alike = [
+                name
+                for name in names
+                if not outcome.error and self._gives(self.wrong[name][0], arguments, outcome.value)
+            ]
+            names = alike or names
+        return names[0] if names else ""
+
+    def _gives(self, variant, arguments, got):
+        """Return whether a wrong variant gives just this result."""
         try:
             value = variant(*copy.deepcopy(arguments))
         except Exception:
             return False
-        same = not difference(value, got, self.tolerance)
-        return same and bool(difference(expected, value, self.tolerance))
+        return not difference(value, got, self.tolerance)
 
     def _picture(self, arguments, expected, got):
         if self.show is None:
@@ -172,14 +205,16 @@ class Question:
             return Verdict(self.name, PENDING, "Escribe tu respuesta y vuelve a ejecutar la celda.")
         if self.choices:
             return self._check_letter(answer)
-        if said := difference(float(self.answer), answer, self.tolerance):
-            kind = "" if said.startswith("da ") else f" Tu respuesta {said}."
-            reason = f"{self.hint}{kind}".strip()
+        if kind_of(answer) not in ("int", "float"):
+            reason = f"Tu respuesta es {shown(answer)} y debe ser un número, sin comillas."
             return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
-        return Verdict(self.name, RIGHT, self.why, expected=self.answer, got=answer)
+        wrong = difference(float(self.answer), answer, self.tolerance)
+        status, reason = (WRONG, self.hint) if wrong else (RIGHT, self.why)
+        return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
     def _check_letter(self, answer):
-        letter = answer.strip().lower() if isinstance(answer, str) else answer
+        # A student may well type «B)».
+        letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else answer
         known = isinstance(letter, str) and letter in self.choices
         if not known:
             *others, last = (f'"{letter}"' for letter in self.choices)
@@ -196,16 +231,18 @@ def typed(name, arguments):
 
 def is_stub(function):
     """Return whether a function has nothing in it yet but its documentation, `...` or `pass`."""
-    code = getattr(function, "__code__", None)
-    if code is None:
+    try:
+        code = getattr(function, "__code__", None)
+    except Exception:
         return False
-    constants = {c for c in code.co_consts if not isinstance(c, str)} - {None, ...}
-    empty = not (code.co_names or code.co_freevars or constants)
-    return (
-        empty
-        and len(code.co_varnames) == code.co_argcount + code.co_kwonlyargcount
-        and (len(code.co_code) <= MAX_STUB)
-    )
+    if not isinstance(code, types.CodeType):
+        return False
+    for step in dis.get_instructions(code):
+        nothing = step.argval is None or step.argval is ...
+        if step.opname not in _NOTHING_DONE or (step.opname in _CONSTANTS and not nothing):
+            return False
+    return not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
 
 
-MAX_STUB = 12  # bytes of code that return None
+_CONSTANTS = {"LOAD_CONST", "RETURN_CONST"}
+_NOTHING_DONE = {"RESUME", "NOP", "RETURN_VALUE", *_CONSTANTS}
