@@ -118,9 +118,9 @@ def cells_of(text):
 def test_a_stub_stands_where_the_solution_was(write, solved):
     text = released(write(solved))
     cells = cells_of(text)
-    stub = '"""Sube una octava todas las alturas."""\n    # Escribe aquí tu código\n    ...'
+    stub = '"""Sube una octava todas las alturas."""\n    # Escribe aquí tu código\n    pass'
     assert cells["doblar"].source == f"def doblar(alturas):\n    {stub}"
-    question = 'pregunta_1 = None  # "a" o "b"\n# Escribe aquí tu código\n...'
+    question = 'pregunta_1 = None  # "a" o "b"\n# Escribe aquí tu código\npass'
     assert cells["pregunta_1"].source == question
     assert "octava =" not in text and 'pregunta_1 = \\"b\\"' not in text
     same = [cell for cell in solved.cells if cell.id not in ("doblar", "pregunta_1")]

@@ -19,7 +19,7 @@ from musiclab.grading.leaks import check_leaks, grade_id, place, regions
 from musiclab.grading.matching import CHECK, SOLUTION, check_pairs, check_stubs, kind_of
 
 SOLUTIONS, EXERCISES = "soluciones", "ejercicios"
-STUB = "# Escribe aquí tu código\n..."
+STUB = "# Escribe aquí tu código\npass"
 ALLOWED = {"SOLUTION": SOLUTION, "HIDDEN TESTS": CHECK}  # which cells may have which marks
 KEPT = ("deletable", "editable", "nbgrader", "tags")  # of a cell's metadata
 
