@@ -325,10 +325,10 @@ def _make_choice(rng, n=16):
 
 
 def _choice_cases(rng):
-    telling = telling(_make_choice, (elegir, _WRONG_CHOICES), rng)
+    first = telling(_make_choice, (elegir, _WRONG_CHOICES), rng)
     made = [_make_choice(rng, n) for n in (5, 12, 30)]
     edges = [(np.array([1.0, 1.0, 1.0]), [], 0.0), (np.array([800.0, 801.0, 799.0]), [1], 0.9)]
-    return [telling, *made, *edges]
+    return [first, *made, *edges]
 
 
 def _show_ruler(arguments, expected, got):
