@@ -347,9 +347,9 @@ QUESTION_1 = Question(
     "pregunta_1",
     "b",
     {
-        "a": "Fíjate en la primera: salta por todas partes y cambia de ritmo. Esa no es la fría.",
-        "b": "La segunda da vueltas a tres notas, la tercera canta y la primera salta sin rumbo.",
-        "c": "Casi: la más caliente es la que menos se repite y más salta. Escucha la primera.",
+        "a": "Fíjate en A: salta por todas partes y cambia de ritmo. No puede ser la más fría.",
+        "b": "B da vueltas a las mismas notas, C canta y A salta sin rumbo.",
+        "c": "Fíjate en B: da vueltas a las mismas notas. No puede ser la más caliente.",
     },
 )
 QUESTION_2 = Question(
