@@ -8,7 +8,7 @@ from musiclab.plotting.style import BLUE, GREY, ORANGE, PALE, SLATE, comma
 
 WIDTH = 17.0  # centimetres of both drawings
 MOST_BARS = 14
-SHORTEST_NAME = 0.19  # centimetres that a letter of a name needs
+LETTER = 0.18  # centimetres that a letter of a name takes
 
 
 def ruler(tokens, probabilities, u):
@@ -25,7 +25,7 @@ def ruler(tokens, probabilities, u):
         start = left + length * (end - p)
         colour = ORANGE if k == drawn else BLUE
         _rectangle(ax, start, 1.4, length * p, 1.0, colour)
-        if length * p > SHORTEST_NAME * len(token):
+        if length * p > 0.2 + LETTER * len(token):
             words(ax, start + length * p / 2, 1.9, token, "white", 10)
     _marks(ax, [0.0, *ends], left, length)
     place = left + length * u
@@ -62,24 +62,24 @@ def nucleus(tokens, probabilities, top_p):
     sums = np.cumsum(sorted_p)
     n_kept = 1 + int(np.searchsorted(sums[:-1], top_p * sums[-1]))
     n_drawn = min(len(order), MOST_BARS)
-    figure, ax = canvas(WIDTH, 6.6)
+    figure, ax = canvas(WIDTH, 6.9)
     width = (WIDTH - 1.0) / n_drawn
     for k in range(n_drawn):
         place = 0.5 + width * (k + 0.5)
         colour, ink = (BLUE, SLATE) if k < n_kept else (PALE, GREY)
         height = max(3.2 * sorted_p[k] / sorted_p[0], 0.04)
-        _rectangle(ax, place - 0.4 * width, 1.7, 0.8 * width, height, colour)
-        words(ax, place, 1.95 + height, _number(sorted_p[k]), ink, 9)
-        words(ax, place, 1.6, tokens[order[k]].replace(":", "\n", 1), ink, 8, va="top")
-        words(ax, place, 0.75, _number(sums[k]), ORANGE if k == n_kept - 1 else ink, 9)
+        _rectangle(ax, place - 0.4 * width, 2.0, 0.8 * width, height, colour)
+        words(ax, place, 2.25 + height, _number(sorted_p[k]), ink, 9)
+        words(ax, place, 1.9, tokens[order[k]].replace(":", "\n", 1), ink, 8, va="top")
+        words(ax, place, 0.8, _number(sums[k]), ORANGE if k == n_kept - 1 else ink, 9)
     words(ax, WIDTH / 2, 0.25, "sumas, de izquierda a derecha", SLATE, 9)
     if n_kept < n_drawn:
         cut = 0.5 + width * n_kept
-        ax.plot([cut, cut], [0.55, 6.3], color=ORANGE, linewidth=1.6, linestyle="--")
+        ax.plot([cut, cut], [0.6, 6.6], color=ORANGE, linewidth=1.6, linestyle="--")
         side = {"ha": "left", "va": "center"} if cut < WIDTH / 2 else {"ha": "right"}
         shift = 0.2 if cut < WIDTH / 2 else -0.2
         text = f"la suma llega a p = {_number(top_p)}: lo demás se corta"
-        words(ax, cut + shift, 6.0, text, ORANGE, 10, **side)
+        words(ax, cut + shift, 6.35, text, ORANGE, 10, **side)
     kept = [tokens[k] for k in order[:n_kept]]
     alt = (
         f"Columnas con las probabilidades de {len(tokens)} símbolos, de mayor a menor. Con "
