@@ -354,20 +354,20 @@ QUESTION_1 = Question(
 )
 QUESTION_2 = Question(
     "pregunta_2",
-    "b",
+    "c",
     {
-        "a": "La temperatura no divide las probabilidades, sino los logits: mira qué le pasa a e^(z/T).",
-        "b": "Sí: la diferencia de logits, ln 100, se divide entre 2, y e^(ln 100 / 2) = √100 = 10.",
-        "c": "Al revés: más temperatura acerca las probabilidades, no las separa.",
+        "a": "Al revés: más temperatura acerca las probabilidades, no las separa.",
+        "b": "La temperatura no divide las probabilidades, sino los logits: mira qué le pasa a e^(z/T).",
+        "c": "Sí: la diferencia de logits, ln 100, se divide entre 2, y e^(ln 100 / 2) = √100 = 10.",
     },
 )
 QUESTION_3 = Question(
     "pregunta_3",
-    "b",
+    "a",
     {
-        "a": "top-p no cuenta símbolos: con el primero ya llega a 0,9 y no necesita más.",
-        "b": "Sí: top-k guarda cinco, estén como estén; top-p se adapta, y aquí con uno llega.",
-        "c": "Los has cambiado: el que cuenta símbolos es top-k.",
+        "a": "Sí: top-k guarda cinco, estén como estén; top-p se adapta, y aquí con uno llega.",
+        "b": "Los has cambiado: el que cuenta símbolos es top-k.",
+        "c": "top-p no cuenta símbolos: con el primero ya llega a 0,9 y no necesita más.",
     },
 )
 
