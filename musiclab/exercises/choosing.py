@@ -38,6 +38,11 @@ def _not_summed(z, T):  # noqa: N803
     return np.exp((z - z.max()) / T)
 
 
+def _only_exponentials(z, T):  # noqa: N803
+    with np.errstate(all="ignore"):
+        return np.exp(z / T)
+
+
 def _logits_cases(rng):
     small = [(np.array([2.0, 1.0, 0.0]), 2.0), (np.array([0.0, 3.0, -1.0, 1.0]), 0.5)]
     made = [
@@ -66,7 +71,7 @@ SOFTMAX = Exercise(
         ),
         "not_normalised": (_not_summed, "Falta dividir entre la suma: no suman 1."),
         "not_normalised_and_unstable": (
-            lambda z, T: np.exp(z / T),  # noqa: N803
+            _only_exponentials,
             "Son exponenciales, no probabilidades: falta dividir entre la suma.",
         ),
         "by_the_largest": (
@@ -112,7 +117,8 @@ def _until(probabilities, order, p):
 def _kept(probabilities, kept):
     result = np.zeros(len(probabilities))
     result[kept] = np.asarray(probabilities)[kept]
-    return result / result.sum()
+    with np.errstate(invalid="ignore"):  # a wrong variant may keep nothing
+        return result / result.sum()
 
 
 def _likeliest(probabilities):
