@@ -36,9 +36,10 @@ RANGES = {
     "N_NOTES": (1, 10_000),
     "TEMPERATURE": (0.0, None),
     "TOP_P": (0.01, 1.0),
+    "TOP_K": (1, None),
+    "N_SONGS": (1, 100),
     "TEMPO_BPM": (20.0, 400.0),
     "FRAGMENT_QL": (1.0, None),
-    "N_SONGS": (1, None),
 }
 
 

@@ -1,6 +1,7 @@
 """Pictures where words fail: a window over a song, a step of a network, a cut of probabilities."""
 
+from musiclab.diagrams.choosing import nucleus, ruler
 from musiclab.diagrams.drawing import Diagram
 from musiclab.diagrams.encodings import bar_in_encodings, duration_and_wait
 
-__all__ = ["Diagram", "bar_in_encodings", "duration_and_wait"]
+__all__ = ["Diagram", "bar_in_encodings", "duration_and_wait", "nucleus", "ruler"]

@@ -7,6 +7,7 @@ MIDI numbers 0-127.
 
 from collections import deque
 from dataclasses import dataclass, replace
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,21 @@ class Song:
                 for onset_ql, sharps, mode in self.keys
             ),
         )
+
+
+def joined(songs):
+    """Return (song, starts): songs one after another as one, and where each begins.
+
+    Each begins at the quarter at which the one before it has ended. All sound
+    as the first does: its instruments, its tempo, and no change of bars or keys.
+    starts: a list of quarter lengths
+    """
+    events, starts, end_ql = [], [], 0
+    for song in songs:
+        starts.append(end_ql)
+        events += [replace(event, onset_ql=event.onset_ql + end_ql) for event in song.events]
+        end_ql += ceil(song.duration_ql)
+    return replace(songs[0], events=tuple(events), bars=(), tempos=(), keys=(), drums=()), starts
 
 
 def _key_higher(sharps, semitones):
