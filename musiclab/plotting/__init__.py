@@ -1,5 +1,6 @@
 """The course's figures: an `ax` comes in and goes out, its labels in Spanish."""
 
+from musiclab.plotting.activity import activity_player, activity_roll
 from musiclab.plotting.attention import attention_roll
 from musiclab.plotting.learning import (
     accuracy_curves,
@@ -14,6 +15,8 @@ from musiclab.plotting.style import comma, decimal_comma, use_style
 
 __all__ = [
     "accuracy_curves",
+    "activity_player",
+    "activity_roll",
     "attention_roll",
     "comma",
     "common_tokens",
