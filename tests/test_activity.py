@@ -12,7 +12,14 @@ import pytest
 from musiclab import diagrams
 from musiclab.errors import ParameterError
 from musiclab.music import NoteEvent, Song
-from musiclab.plotting import activity_player, activity_roll, style
+from musiclab.plotting import (
+    activity_player,
+    activity_roll,
+    interval_bars,
+    memory_curves,
+    similarity_map,
+    style,
+)
 from musiclab.plotting.activity import FRAME
 
 
@@ -88,6 +95,32 @@ def test_the_player_shows_what_it_plays(song):
     rows, columns = np.nonzero(is_line[:, : int((left + across) * width) - 2])
     assert columns.min() >= left * width - 2
     assert rows.max() - rows.min() > 0.8 * up * height
+
+
+def test_memory_is_drawn_on_a_log_scale_with_its_names(ax):
+    curves = {("LSTM", "recién creada"): [1.0, 0.1, 0.01], ("LSTM", "entrenada"): [1.0, 0.5, 0.3]}
+    memory_curves(curves, ax)
+    assert ax.get_yscale() == "log"
+    drawn = {line.get_label(): (line.get_linestyle(), *line.get_ydata()) for line in ax.lines}
+    assert drawn == {
+        "LSTM, recién creada": ("--", 1.0, 0.1, 0.01),
+        "LSTM, entrenada": ("-", 1.0, 0.5, 0.3),
+    }
+    assert ax.get_xlabel() and ax.get_ylabel()
+
+
+def test_similarity_is_drawn_note_by_note(ax):
+    similar = np.array([[1.0, -0.5], [-0.5, 1.0]])
+    similarity_map(similar, ["C4", "G4"], ax, "Parecido")
+    assert np.array_equal(ax.images[0].get_array(), similar)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["C4", "G4"]
+
+
+def test_each_interval_has_its_mean_and_a_point_for_each_network(ax):
+    interval_bars(np.array([[0.2, 0.4], [-0.1, -0.3]]), ax)
+    assert np.allclose([bar.get_height() for bar in ax.patches], [0.3, -0.2])
+    points = [line for line in ax.lines if line.get_marker() == "."]
+    assert [line.get_ydata().tolist() for line in points] == [[0.2, -0.1], [0.4, -0.3]]
 
 
 def test_diagrams_are_the_same_each_time_and_say_what_they_show():

@@ -21,7 +21,7 @@ HOUSE = {
     "evaluation": ("likelihood", "baselines", "copying", "statistics"),
     "playback": (),
     "engraving": ("bars", "keys", "rhythm", "staves", "mei", "score"),
-    "plotting": ("style", "rolls", "attention", "activity", "statistics", "learning"),
+    "plotting": ("style", "rolls", "attention", "activity", "inside", "statistics", "learning"),
     "diagrams": ("drawing", "networks"),
     "card": (),
     "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),

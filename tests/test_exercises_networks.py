@@ -307,6 +307,17 @@ def test_the_unit_of_the_first_question_is_a_recurrent_network():
     assert np.allclose(networks.follower(pitches, memory), states[:, 0])
 
 
+def test_the_right_curve_of_the_first_question_is_that_of_the_melody_heard():
+    for seed in range(N_SEEDS):
+        heard, curves = networks.quiz(np.random.default_rng(seed))
+        letter = networks.PREGUNTA_1.answer.upper()
+        fits = [name for name, curve in curves.items() if np.allclose(networks.follower(heard, 0.6), curve)]
+        assert fits == [letter] and list(curves) == ["A", "B", "C"]
+        # As the answers say: A stays above, B leaps at each note, C rises and falls.
+        assert curves["A"][-1] > 0.5 and curves["C"][-1] < 0 < curves["C"].max()
+        assert (np.diff(np.sign(curves["B"])) != 0).all()
+
+
 def test_all_holds_what_the_notebook_calls():
     assert list(networks.ALL) == [*GOOD, "pregunta_1", "pregunta_2", "pregunta_3"]
     for name, exercise in networks.ALL.items():

@@ -374,6 +374,21 @@ def follower(pitches, memory):
     return np.array(states)
 
 
+def quiz(rng):
+    """Return (pitches, curves) of the first question: what is heard, and {letter: states}.
+
+    One melody goes up and stays, one leaps up and down, one goes up and comes back.
+    """
+    rise = 58 + np.cumsum(rng.integers(1, 3, 8))
+    melodies = {
+        "A": [*rise, *[rise[-1]] * 8],
+        "B": [*(67 + np.tile([9, -9], 8) + rng.integers(-1, 2, 16))],
+        "C": [*rise, *rise[::-1]],
+    }
+    heard = [int(pitch) for pitch in melodies[PREGUNTA_1.answer.upper()]]
+    return heard, {letter: follower(pitches, 0.6) for letter, pitches in melodies.items()}
+
+
 PREGUNTA_1 = Question(
     "pregunta_1",
     "c",

@@ -2,6 +2,7 @@
 
 from musiclab.plotting.activity import activity_player, activity_roll
 from musiclab.plotting.attention import attention_roll
+from musiclab.plotting.inside import interval_bars, memory_curves, similarity_map
 from musiclab.plotting.learning import (
     accuracy_curves,
     common_tokens,
@@ -23,11 +24,14 @@ __all__ = [
     "compare_songs",
     "decimal_comma",
     "histograms",
+    "interval_bars",
     "learning_curves",
+    "memory_curves",
     "next_symbol_bars",
     "nll_ladder",
     "piano_roll",
     "roll_png",
     "self_similarity",
+    "similarity_map",
     "use_style",
 ]
