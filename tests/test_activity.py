@@ -91,7 +91,7 @@ def test_the_player_shows_what_it_plays(song):
     orange = np.array(matplotlib.colors.to_rgb(style.ORANGE))
     is_line = np.abs(picture[..., :3] - orange).max(axis=-1) < 0.02
     height, width = is_line.shape
-    left, bottom, across, up = FRAME
+    left, _, across, up = FRAME
     rows, columns = np.nonzero(is_line[:, : int((left + across) * width) - 2])
     assert columns.min() >= left * width - 2
     assert rows.max() - rows.min() > 0.8 * up * height

@@ -113,5 +113,7 @@ def lstm_gates():
 
 def _sign(ax, x, y, text):
     """Draw a circle with an operation in it."""
-    ax.add_patch(Circle((x, y), RADIUS, facecolor="white", edgecolor=BLACK, linewidth=1.4, zorder=3))
+    ax.add_patch(
+        Circle((x, y), RADIUS, facecolor="white", edgecolor=BLACK, linewidth=1.4, zorder=3)
+    )
     words(ax, x, y, text, size=12, zorder=4)

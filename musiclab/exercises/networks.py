@@ -379,7 +379,7 @@ def quiz(rng):
 
     One melody goes up and stays, one leaps up and down, one goes up and comes back.
     """
-    rise = 58 + np.cumsum(rng.integers(1, 3, 8))
+    rise = 54 + np.cumsum(rng.integers(2, 4, 8))
     melodies = {
         "A": [*rise, *[rise[-1]] * 8],
         "B": [*(67 + np.tile([9, -9], 8) + rng.integers(-1, 2, 16))],
