@@ -3,5 +3,15 @@
 from musiclab.diagrams.choosing import nucleus, ruler
 from musiclab.diagrams.drawing import Diagram
 from musiclab.diagrams.encodings import bar_in_encodings, duration_and_wait
+from musiclab.diagrams.networks import lstm_gates, rnn_step, unrolled
 
-__all__ = ["Diagram", "bar_in_encodings", "duration_and_wait", "nucleus", "ruler"]
+__all__ = [
+    "Diagram",
+    "bar_in_encodings",
+    "duration_and_wait",
+    "lstm_gates",
+    "nucleus",
+    "rnn_step",
+    "ruler",
+    "unrolled",
+]
