@@ -32,7 +32,6 @@ RANGES = {
     "TUTORIAL_EPOCHS": (1, None),
     "SYMBOL_EPOCHS": (1, None),
     "EPOCHS": (1, None),
-    "N_SONGS": (2, None),
     "SEED": (0, 2**32 - 1),
     "N_NOTES": (1, 10_000),
     "TEMPERATURE": (0.0, None),
