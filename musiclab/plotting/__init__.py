@@ -7,6 +7,8 @@ from musiclab.plotting.learning import (
     learning_curves,
     next_symbol_bars,
     nll_ladder,
+    surprise_bars,
+    transition_map,
 )
 from musiclab.plotting.rolls import compare_songs, piano_roll, roll_png
 from musiclab.plotting.statistics import histograms, self_similarity
@@ -26,5 +28,7 @@ __all__ = [
     "piano_roll",
     "roll_png",
     "self_similarity",
+    "surprise_bars",
+    "transition_map",
     "use_style",
 ]
