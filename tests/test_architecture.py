@@ -26,7 +26,7 @@ HOUSE = {
     "card": (),
     "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
     "course": ("parameters", "runs", "playground"),
-    "exercises": ("calling", "comparing", "exercise", "measuring"),
+    "exercises": ("calling", "comparing", "exercise", "leaks", "measuring"),
     "grading": (),
     "cli": (),
     "__main__": (),

@@ -78,17 +78,17 @@ def too_general_unigrama(songs, n):
 
 
 def unigrama_of_a_wrong_total(songs, n):
-    notes = sum(songs, [])
+    notes = [*chain(*songs)]
     return [(notes.count(k) + 1) / len(notes) for k in range(n)]
 
 
 def unigrama_by_set(songs, n):
-    notes = sum(songs, [])
+    notes = [*chain(*songs)]
     return [(notes.count(k) + 1) / (len(notes) + len(set(notes))) for k in range(n)]
 
 
 def unigrama_with_zeros(songs, n):
-    notes = sum(songs, [])
+    notes = [*chain(*songs)]
     return [notes.count(k) / len(notes) for k in range(n)]
 
 
@@ -99,12 +99,12 @@ def unigrama_overwritten(songs, n):
 
 
 def unigrama_plus_one(songs, n):
-    notes = sum(songs, [])
+    notes = [*chain(*songs)]
     return [(notes.count(k) + 1) / (1 + len(notes)) for k in range(n)]
 
 
 def unigrama_patched(songs, n):
-    notes = sum(songs, [])
+    notes = [*chain(*songs)]
     counts = [notes.count(k) or 1 for k in range(n)]
     return [count / sum(counts) for count in counts]
 

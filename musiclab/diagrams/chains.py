@@ -77,12 +77,9 @@ def _loop(ax, place, label):
         x = dx * cos(angle) - dy * sin(angle)
         y = dx * sin(angle) + dy * cos(angle)
         ends.append((place[0] + (STATE + 0.04) * x, place[1] + (STATE + 0.04) * y))
-    ax.add_patch(
-        FancyArrowPatch(
-            *ends, connectionstyle="arc3,rad=-1.9", arrowstyle="-|>", mutation_scale=10,
-            color=GREY, linewidth=1.5, shrinkA=0, shrinkB=0,
-        )  # fmt: skip
-    )
+    style = {"arrowstyle": "-|>", "mutation_scale": 10, "color": GREY, "linewidth": 1.5}
+    bend = {"connectionstyle": "arc3,rad=-1.9", "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(FancyArrowPatch(*ends, **style, **bend))
     words(ax, place[0] + 1.62 * dx, place[1] + 1.55 * dy, label, SLATE, size=9)
 
 
@@ -100,8 +97,8 @@ def _chain_in_words(followers):
 def ngram_context(tokens, order=5) -> Diagram:
     """Draw what each n-gram sees of a tune before it guesses the last symbol.
 
-    tokens: as many as `order` or more; the last one is hidden behind a question mark
-    order: of the longest n-gram, 1 or more
+    tokens: two or more, and as many as `order`; a question mark hides the last one
+    order: of the longest n-gram, 2 or more
     """
     width, gap, row = 1.75, 0.2, 0.78
     left, top = 2.9, order * row + 1.4
@@ -120,9 +117,13 @@ def ngram_context(tokens, order=5) -> Diagram:
         else:
             words(ax, centres[-2], y, "(nada)", SLATE)
         arrow(ax, (centres[-1] - width / 2 - 0.1, y), (centres[-1], y), ORANGE)
-    before = f"{tokens[-order]} … {tokens[-2]}" if order > 2 else tokens[-2]
-    alt = (
-        f"Una melodía cuyo último símbolo hay que adivinar. El unigrama no mira nada; el {order}-grama "
-        f"mira los {order - 1} símbolos anteriores, {before}."
+    return finished(figure, _context_in_words(tokens, order))
+
+
+def _context_in_words(tokens, order):
+    several = f"los {order - 1} símbolos anteriores, {tokens[-order]} … {tokens[-2]}"
+    seen = several if order > 2 else f"el símbolo anterior, {tokens[-2]}"
+    return (
+        "Una melodía cuyo último símbolo hay que adivinar. El unigrama no mira nada; "
+        f"el {order}-grama mira {seen}."
     )
-    return finished(figure, alt)
