@@ -27,6 +27,9 @@ EXHAUSTED = (RecursionError, MemoryError)  # what a parser makes of a thousand b
 # Smallest and largest value of the parameters that have limits.
 RANGES = {
     "SEQUENCE_LEN": (1, 1000),
+    "FEW_SONGS": (1, None),
+    "FEW_EPOCHS": (1, None),
+    "LISTEN_QL": (4.0, None),
     "TRANSPOSE": (0, 11),
     "TUTORIAL_WINDOWS": (32, None),
     "TUTORIAL_EPOCHS": (1, None),

@@ -1,5 +1,6 @@
 """Pictures where words fail: a window over a song, a step of a network, a cut of probabilities."""
 
+from musiclab.diagrams.chains import markov_chain, ngram_context
 from musiclab.diagrams.choosing import nucleus, ruler
 from musiclab.diagrams.drawing import Diagram
 from musiclab.diagrams.encodings import bar_in_encodings, duration_and_wait
@@ -10,6 +11,8 @@ __all__ = [
     "bar_in_encodings",
     "duration_and_wait",
     "lstm_gates",
+    "markov_chain",
+    "ngram_context",
     "nucleus",
     "rnn_step",
     "ruler",

@@ -9,6 +9,8 @@ from musiclab.plotting.learning import (
     learning_curves,
     next_symbol_bars,
     nll_ladder,
+    surprise_bars,
+    transition_map,
 )
 from musiclab.plotting.rolls import compare_songs, piano_roll, roll_png
 from musiclab.plotting.statistics import histograms, self_similarity
@@ -33,5 +35,7 @@ __all__ = [
     "roll_png",
     "self_similarity",
     "similarity_map",
+    "surprise_bars",
+    "transition_map",
     "use_style",
 ]
