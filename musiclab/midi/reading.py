@@ -22,7 +22,7 @@ import symusic
 from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
-from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
+from musiclab.midi.tables import OFF, ON, PART, events_of, let_go, settled
 from musiclab.midi.writing import FASTEST_BPM, MODES, SLOWEST_BPM
 from musiclab.music import Song
 
@@ -171,26 +171,19 @@ def _latest(plain, score):
 
 
 def _table(tracks, latest=NEVER):
-    """Return the notes of symusic's tracks as a table, each until its key is let go.
+    """Return the notes of symusic's tracks, a part each, as a table.
 
-    symusic gives the first off to the first on of a key. Here it ends the note
-    that sounds, and an off at the tick of an on is for the note before that.
+    symusic gives the first off to the first on of a key, `let_go` to the note that sounds.
     """
-    columns = [np.empty((5, 0), dtype=np.int64)]
-    for part, track in enumerate(tracks):
-        notes = track.notes.numpy()
-        on = notes["time"].astype(np.int64)
-        off = on + notes["duration"]
-        columns.append([on, off, notes["pitch"], notes["velocity"], np.full(len(on), part)])
-    table = np.concatenate(columns, axis=1)
-    on, off, key = table[ON], table[OFF], keys_of(table)
-    off = np.maximum(np.minimum(off, latest), on)
-    span = off.max(initial=0) + 1  # keys lie so far apart on one line of all offs
-    line = np.sort(key * span + off)
-    k = np.searchsorted(line, key * span + on, side="right")
-    let_go = line[np.minimum(k, len(line) - 1)] - key * span
-    table[OFF] = np.where(off > on, np.minimum(let_go, off), off)
-    return table
+    if not tracks:
+        return np.empty((5, 0), dtype=np.int64)
+    notes = [track.notes.numpy() for track in tracks]
+    names = "time", "duration", "pitch", "velocity"
+    on, duration, pitch, velocity = (np.concatenate([n[name] for n in notes]) for name in names)
+    part = np.repeat(np.arange(len(notes)), [len(n["time"]) for n in notes])
+    table = np.stack([on, duration, pitch, velocity, part])
+    table[OFF] = np.minimum(table[ON] + table[OFF], latest)
+    return let_go(table)
 
 
 def _on_grid(table, per_quarter, steps_per_quarter):
