@@ -44,25 +44,31 @@ def settled(table):
     and as loud as the loudest. A note ends where its key is struck again, and
     lasts a tick at least.
     """
-    table = table[:, np.lexsort((table[ON], keys_of(table)))]
+    order = np.lexsort((table[ON], keys_of(table)))
+    table = table.take(order, axis=1)
     table[OFF] = np.maximum(table[OFF], table[ON] + 1)
-    same_key = np.diff(keys_of(table)) == 0
-    doubled = same_key & (np.diff(table[ON]) == 0)
+    same_key = _stays(keys_of(table))
+    doubled = same_key & _stays(table[ON])
     n_doubled = int(np.count_nonzero(doubled))
     if n_doubled:
         table = _merged(table, doubled)
-        same_key = np.diff(keys_of(table)) == 0
+        same_key = _stays(keys_of(table))
     off, next_on = table[OFF, :-1], table[ON, 1:]
     np.minimum(off, next_on, out=off, where=same_key)
     return table, n_doubled
 
 
-def _merged(table, same):
-    """Return a table of the first of notes that are the same, with the latest end and the loudest.
+def _stays(row):
+    """Return for each value but the first whether it is the same as the one before it."""
+    return row[1:] == row[:-1]
 
-    same: bool (n_notes - 1,), whether a note is the same as the one before it
+
+def _merged(table, joined):
+    """Return a table with one note of those that are joined, as long and as loud as any of them.
+
+    joined: for each note but the first whether it is one with the note before it
     """
-    first = np.flatnonzero(np.append(True, ~same))
+    first = np.flatnonzero(np.append(True, ~joined))
     merged = table[:, first]
     for row in (OFF, VELOCITY):
         merged[row] = np.maximum.reduceat(table[row], first)
@@ -84,11 +90,12 @@ def events_of(table, per_quarter):
 
     In the order of onset, then of part, end and pitch.
     """
-    # The pitches of a part are in order already.
     n_parts = table[PART].max(initial=0) + 1
-    table = table[:, np.lexsort((table[OFF], table[ON] * n_parts + table[PART]))]
+    # The pitches of a part are in order already.
+    order = np.lexsort((table[OFF], table[ON] * n_parts + table[PART]))
+    table = table.take(order, axis=1)
     chords = [ALONE[pitch] for pitch in table[PITCH].tolist()]
-    joined = (np.diff(table[[ON, OFF, PART]], axis=1) == 0).all(axis=0)
+    joined = _stays(table[ON]) & _stays(table[OFF]) & _stays(table[PART])
     if joined.any():
         first = np.flatnonzero(np.append(True, ~joined)).tolist()
         bounds = pairwise([*first, len(chords)])
