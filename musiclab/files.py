@@ -106,6 +106,8 @@ def read_regular(path, max_bytes):
     # Without this flag, opening a pipe waits until somebody writes to it.
     flag = getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | flag)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(None, "no es un fichero normal")
-        return file.read(max_bytes + 1)
+        # Python sets aside as much memory as it is asked to read.
+        return file.read(min(status.st_size, max_bytes) + 1)
