@@ -104,7 +104,9 @@ def bench():
     "--split", "parts", multiple=True, metavar="NOMBRE",
     help="Otra carpeta de --data en la que medir, por ejemplo test.",
 )  # fmt: skip
-@click.option("--save", metavar="FICHERO", help="Guarda el modelo (.npz), que escribe corales.")
+@click.option(
+    "--save", metavar="FICHERO", help="Guarda el modelo (.safetensors), que escribe corales."
+)
 @click.option("--results", metavar="FICHERO", help="Guarda la tabla (.csv).")
 @click.option(
     "--without",

@@ -42,6 +42,8 @@ HOMES = {
     "midi.reading": {"symusic", "mido"},
     "datasets.corpus": {"music21"},
     "backend": {"tensorflow", "keras"},
+    "files": {"filelock"},
+    "training.archive": {"safetensors"},
     "playback": {"soundfile", "midirenderer", "pretty_midi"},
     "engraving.score": {"verovio", "typst"},
     "plotting": {"matplotlib"},

@@ -96,7 +96,7 @@ def test_a_written_chorale_begins_with_its_prompt_and_is_repeatable(trained, val
 
 
 def test_a_saved_model_is_the_same(trained, valid, tmp_path):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     loaded = ChoraleModel.load(path)
     assert loaded.settings == trained.settings
     features = trained.features(valid)
@@ -119,7 +119,7 @@ def test_a_saved_model_is_the_same(trained, valid, tmp_path):
     ids=str,
 )
 def test_a_model_that_claims_what_it_has_not_is_refused_at_once(trained, tmp_path, wrong):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     meta, arrays = read_archive(path, FORMAT)
     top = {key: wrong[key] for key in wrong if key in meta}
     meta = {**meta, **(top or {"settings": meta["settings"] | wrong})}
@@ -131,7 +131,7 @@ def test_a_model_that_claims_what_it_has_not_is_refused_at_once(trained, tmp_pat
 
 
 def test_arrays_that_are_no_model_are_refused(trained, tmp_path):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     meta, (known, first, *rest) = read_archive(path, FORMAT)
     others = [[known + 128, first, *rest], [known.astype(int), first, *rest], [known, *rest]]
     others += [[known[:-1], first, *rest], [known, first * np.nan, *rest], [known], []]
@@ -148,17 +148,17 @@ def test_more_chorales_than_a_memory_holds_are_refused():
 
 @pytest.mark.parametrize("keep", [0, 100, -100])
 def test_a_damaged_model_is_refused(trained, tmp_path, keep):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(BundleError, match=r"model\.npz"):
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
         ChoraleModel.load(path)
 
 
 def test_a_model_of_a_lesson_is_no_chorale_model(make_bundle, tmp_path):
     from musiclab.training import save_bundle
 
-    path = save_bundle(tmp_path / "model.npz", make_bundle()[0])
-    with pytest.raises(BundleError, match=r"model\.npz"):
+    path = save_bundle(tmp_path / "model.safetensors", make_bundle()[0])
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
         ChoraleModel.load(path)
 
 

@@ -10,7 +10,7 @@ from musiclab.chorales.features import features
 from musiclab.chorales.files import N_VOICES, NOT_YET, ORDER
 from musiclab.chorales.memories import Guesser
 from musiclab.chorales.network import Reading, Settings, build_chorale_model
-from musiclab.errors import BundleError, ParameterError
+from musiclab.errors import ParameterError
 from musiclab.evaluation import Likelihood
 from musiclab.generation import sample_id
 from musiclab.logits import log_softmax
@@ -18,7 +18,7 @@ from musiclab.music.voices import grid_to_song
 from musiclab.progress import progress
 from musiclab.training.archive import check_arrays, damaged, read_archive, write_archive
 
-FORMAT = "musiclab-chorales-1"
+FORMAT = "musiclab-chorales-2"
 
 
 class ChoraleModel:
@@ -63,7 +63,7 @@ class ChoraleModel:
             if not all(np.isfinite(n).all() for n in numbers) or model.temperature <= 0:
                 raise ValueError("numbers that are none")
         except Exception as error:  # Keras has errors of its own for what it cannot build
-            raise BundleError(damaged(path)) from error
+            raise damaged(path) from error
         return model
 
     def known_songs(self):

@@ -63,7 +63,7 @@ def small_bundle(sources=REELS, settings=SETTINGS):
     contents = [row["sha256"] for row in corpus.dataset_rows("folk", sources)]
     recipe = json.dumps([fitting.FORMAT, contents, settings])
     folder = Path(os.environ.get("MUSICLAB_CACHE") or platformdirs.user_cache_dir("musiclab"))
-    path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.npz"
+    path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.safetensors"
     try:
         return training.load_bundle(path)
     except BundleError:  # not there yet, or damaged

@@ -1,12 +1,12 @@
 """Training that can be stopped, resumed and trusted.
 
 A run keeps two files in its folder, both written whole or not at all:
-`model.npz`, the bundle with the best weights so far, and
-`checkpoint.npz`, where it stopped. The order of the windows and the
+`model.safetensors`, the bundle with the best weights so far, and
+`checkpoint.safetensors`, where it stopped. The order of the windows and the
 dropout masks hang on (seed, epoch) alone, so that 2 + 2 epochs end with
 the same weights as 4, wherever the first two were killed.
 
-A bundle is an archive (see `storage`): the weights, and a JSON text with
+A bundle is an archive (see `archive`): the weights, and a JSON text with
 all that gives them a meaning. Loading one builds the network from its few
 named settings, and believes none of them before it has compared them with
 the weights.
@@ -26,19 +26,20 @@ from musiclab.backend import keras, set_seed, tf
 from musiclab.encoding import Vocabulary, get_encoding
 from musiclab.encoding.windows import Windows
 from musiclab.errors import BundleError, ParameterError
+from musiclab.files import sole_writer
 from musiclab.models import build_model
 from musiclab.models.build import TRANSFORMER
 from musiclab.progress import progress
 from musiclab.training.archive import (
     check_arrays,
     damaged,
+    is_there,
     read_archive,
-    sole_writer,
     write_archive,
 )
 
-BUNDLE, CHECKPOINT = "model.npz", "checkpoint.npz"
-FORMAT, CHECKPOINT_FORMAT = "musiclab-bundle-1", "musiclab-checkpoint-2"
+BUNDLE, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+FORMAT, CHECKPOINT_FORMAT = "musiclab-bundle-2", "musiclab-checkpoint-3"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     windows, held_out: (x, y) as `make_windows` gives them
     epochs: how many in all, those of an earlier run included
     patience: stop after so many epochs without a better held-out loss
-    folder: where to keep `model.npz` and `checkpoint.npz`, if anywhere
+    folder: where to keep `model.safetensors` and `checkpoint.safetensors`, if anywhere
     load_previous: go on from the folder's checkpoint, if there is one
     callbacks: Keras callbacks, called at each epoch
 
@@ -155,7 +156,7 @@ class _Run:
 
     def resume(self):
         """Go on from the folder's checkpoint, if there is one."""
-        if self.folder and (self.folder / CHECKPOINT).exists():
+        if self.folder and is_there(self.folder / CHECKPOINT):
             self.history, self.best = _load_checkpoint(
                 self.folder / CHECKPOINT, self.bundle, self.settings
             )
@@ -274,7 +275,7 @@ def load_bundle(path, vocabulary=None):
     except BundleError:
         raise
     except Exception as error:  # Keras has errors of its own for what it cannot build
-        raise BundleError(damaged(path)) from error
+        raise damaged(path) from error
     return Bundle(model, own, **{key: meta[key] for key in _META})
 
 
@@ -377,7 +378,7 @@ def _load_checkpoint(path, bundle, settings):
         history = _history(meta["history"])
         check_arrays(values, [*_state(model), *weights])
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(damaged(path)) from error
+        raise damaged(path) from error
     model.set_weights(values[: len(weights)])
     for variable, value in zip(model.optimizer.variables, values[len(weights) :], strict=False):
         variable.assign(value)
