@@ -12,7 +12,6 @@ from musiclab.course import playground
 from musiclab.course.playground import Panel, find_bundles, small_bundle, write_song
 from musiclab.encoding import END, START
 from musiclab.errors import ParameterError, VocabularyError
-from musiclab.training import fitting
 from musiclab.training.archive import write_archive
 
 FEW = ("oneills1850/0721-0730.abc", "oneills1850/0732-0758_mh.abc")
@@ -139,7 +138,7 @@ def test_bundles_of_runs_are_found_newest_first(make_bundle, tmp_path):
 
 
 def test_bundles_are_called_as_a_person_would(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "is_bundle", lambda path: True)
+    monkeypatch.setattr(training, "is_bundle", lambda path: True)
     lesson = "01_tocando_un_poco_de_musica"
     folders = {
         f"{lesson}/2026-11-23_120000": "lección 1, 23 de noviembre a las 12:00",

@@ -1,5 +1,4 @@
 import errno
-import functools
 import importlib.util
 import json
 import os
@@ -19,6 +18,7 @@ from musiclab.models import choose_noise
 from musiclab.training import (
     BUNDLE,
     CHECKPOINT,
+    FORMAT,
     History,
     fitting,
     is_bundle,
@@ -26,6 +26,7 @@ from musiclab.training import (
     save_bundle,
     train,
 )
+from musiclab.training import bundle as bundle_file
 from musiclab.training.archive import read_archive, write_archive
 
 
@@ -337,14 +338,14 @@ def test_a_checkpoint_of_the_old_form_is_refused_with_what_to_do(make_bundle, tm
 
 def test_bundle_of_other_contents_is_refused(trained):
     path = trained[2] / BUNDLE
-    meta, arrays = read_archive(path, fitting.FORMAT)
+    meta, arrays = read_archive(path, FORMAT)
     transformer = {"cell": "transformer", "units": [4, 4]}
     configs = [{"cell": "rnn"}, {"units": [4]}, {"trap": 1}, {"noise": "plain", "noise_dim": "8"}]
     configs += [{"noise": ["vae"]}, transformer | {"n_heads": 1.5}, transformer | {"n_heads": None}]
     configs += [transformer | {"max_distance": 2.5}, transformer]
     wrong = [{"format": "musiclab-bundle-1"}, {"vocabulary": ["C4"]}]
     for new in ({}, *(meta | w for w in wrong), *(meta | {"config": c} for c in configs)):
-        write_archive(path, fitting.FORMAT, new, arrays)
+        write_archive(path, FORMAT, new, arrays)
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
 
@@ -385,10 +386,10 @@ HUGE = 10**9
 )
 def test_bundle_that_claims_what_it_has_not_is_refused_at_once(trained, wrong):
     path = trained[2] / BUNDLE
-    meta, arrays = read_archive(path, fitting.FORMAT)
+    meta, arrays = read_archive(path, FORMAT)
     if wrong.get("config"):
         wrong = {"config": meta["config"] | wrong["config"]}
-    write_archive(path, fitting.FORMAT, meta | wrong, arrays)
+    write_archive(path, FORMAT, meta | wrong, arrays)
     start = time.process_time()
     with pytest.raises(BundleError, match="está dañado"):
         load_bundle(path)
@@ -398,9 +399,9 @@ def test_bundle_that_claims_what_it_has_not_is_refused_at_once(trained, wrong):
 def test_a_layer_needs_its_own_arrays(trained):
     """However many numbers there are: a thousand layers of one unit take minutes to build."""
     path = trained[2] / BUNDLE
-    meta, _ = read_archive(path, fitting.FORMAT)
+    meta, _ = read_archive(path, FORMAT)
     meta["config"] |= {"units": [1] * 1000}
-    write_archive(path, fitting.FORMAT, meta, [np.zeros(10**5, np.float32)])
+    write_archive(path, FORMAT, meta, [np.zeros(10**5, np.float32)])
     start = time.process_time()
     with pytest.raises(BundleError, match="está dañado"):
         load_bundle(path)
@@ -409,10 +410,10 @@ def test_a_layer_needs_its_own_arrays(trained):
 
 def test_bundle_without_a_field_is_refused(trained):
     path = trained[2] / BUNDLE
-    meta, arrays = read_archive(path, fitting.FORMAT)
+    meta, arrays = read_archive(path, FORMAT)
     for key in meta:
         less = {k: v for k, v in meta.items() if k not in (key, "format")}
-        form = "other" if key == "format" else fitting.FORMAT
+        form = "other" if key == "format" else FORMAT
         write_archive(path, form, less, arrays)
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
@@ -420,13 +421,13 @@ def test_bundle_without_a_field_is_refused(trained):
 
 def test_weights_of_other_shapes_and_types_are_refused(trained):
     path = trained[2] / BUNDLE
-    meta, (first, *rest) = read_archive(path, fitting.FORMAT)
+    meta, (first, *rest) = read_archive(path, FORMAT)
     others = [[first.T, *rest], [first.astype(float), *rest], rest, [first, *rest, first], []]
     for arrays in others:
-        write_archive(path, fitting.FORMAT, meta, arrays)
+        write_archive(path, FORMAT, meta, arrays)
         with pytest.raises(BundleError, match="está dañado"):
             load_bundle(path)
-    write_archive(path, fitting.FORMAT, meta, [first * np.nan, *rest])
+    write_archive(path, FORMAT, meta, [first * np.nan, *rest])
     with pytest.raises(BundleError, match="no son números"):
         load_bundle(path)
 
@@ -465,12 +466,7 @@ def load_damaged(trained, monkeypatch):
     """Return (bytes of a bundle, load): load(bytes) fails unless they give the same bundle."""
     bundle, _, folder = trained
     spare = load_bundle(folder / BUNDLE).model  # building one takes longer than all else
-
-    @functools.wraps(fitting.build_model)
-    def build(*_, **__):
-        return spare
-
-    monkeypatch.setattr(fitting, "build_model", build)
+    monkeypatch.setattr(bundle_file, "build_network", lambda config: spare)
 
     def load(data):
         (folder / BUNDLE).write_bytes(data)
