@@ -114,9 +114,13 @@ def bench():
     metavar="IDEA",
     help="Una idea de la que prescindir; se puede repetir.",
 )
+@click.option(
+    "--checkpoint", metavar="CARPETA",
+    help="Deja ahí un punto de control cada época, y sigue desde el que haya.",
+)  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Pasos del optimizador.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-def bench_jsb(data, parts, save, results, without, steps, seed):
+def bench_jsb(data, parts, save, results, without, checkpoint, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab.chorales import Settings, table
     from musiclab.files import write_csv
@@ -128,7 +132,7 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
             raise click.ClickException(f"«{file}» es una carpeta: di también un nombre de fichero")
         output_folder(Path(file).parent)
     click.echo(table.HEADING)
-    rows, model = table.bench(chorales, settings, show=click.echo)
+    rows, model = table.bench(chorales, settings, show=click.echo, folder=checkpoint)
     if save:
         click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
     if results:

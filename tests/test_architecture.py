@@ -24,7 +24,7 @@ HOUSE = {
     "plotting": ("style", "rolls", "attention", "statistics", "learning"),
     "diagrams": ("drawing",),
     "card": (),
-    "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
+    "chorales": ("files", "memories", "features", "network", "corpus", "fitting", "model", "table"),
     "course": ("parameters", "runs", "playground"),
     "exercises": ("calling", "comparing", "exercise"),
     "grading": (),
