@@ -16,8 +16,8 @@ HOUSE = {
     "midi": ("mending", "tables", "writing", "reading", "folders"),
     "datasets": ("corpus", "splitting"),
     "encoding": ("tokens", "vocabulary", "windows", "motifs", "fidelity"),
-    "models": ("recurrent", "transformer", "noise", "build"),
-    "training": ("archive", "fitting"),
+    "models": ("inputs", "recurrent", "transformer", "noise", "config", "build"),
+    "training": ("archive", "bundle", "checkpoint", "fitting"),
     "generation": ("sampling", "stepping", "writing"),
     "evaluation": ("likelihood", "baselines", "copying", "listening", "statistics"),
     "playback": (),
@@ -25,7 +25,7 @@ HOUSE = {
     "plotting": ("style", "rolls", "attention", "activity", "inside", "statistics", "learning"),
     "diagrams": ("drawing", "chains", "networks", "choosing", "encodings"),
     "card": (),
-    "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
+    "chorales": ("files", "memories", "features", "network", "corpus", "fitting", "model", "table"),
     "course": ("parameters", "runs", "copies", "playground"),
     "exercises": (
         "calling",
@@ -51,6 +51,8 @@ ORDER = [
 LONGEST_MODULE, LONGEST_EXERCISES = 400, 450
 NEED_TENSORFLOW = ("backend", "models", "training", "chorales", "course.playground")
 HOMES = {
+    "files": {"filelock"},
+    "training.archive": {"safetensors"},
     "midi.writing": {"symusic"},
     "midi.reading": {"symusic", "mido"},
     "datasets.corpus": {"music21"},
