@@ -62,6 +62,8 @@ def writing_loop(symbols, window_length, new="?"):
 
     symbols: the song so far, at least window_length of them; new: the one that comes
     """
+    whole = window_length == len(symbols)
+    read = "la canción" if whole else f"los últimos {window_length} símbolos"
     n = len(symbols)
     figure, ax = canvas(LEFT + (n + 1) * STEP, 4.9)
     low, high = 0.95, 3.7
@@ -78,10 +80,10 @@ def writing_loop(symbols, window_length, new="?"):
     arrow(ax, (middle + 1.4, high), (chance - 1.05, high))
     arrow(ax, (chance, high - 0.6), (chance, low + 0.5), ORANGE)
     words(ax, (middle + 1.4 + chance - 1.05) / 2, high + 0.75, "probabilidades", GREY)
-    words(ax, middle - 0.2, (low + high) / 2, "lee los últimos", BLUE, ha="right")
+    words(ax, middle - 0.2, (low + high) / 2, "lee " + read, BLUE, ha="right")
     words(ax, chance - 0.2, (low + high) / 2, "se añade", ORANGE, ha="right")
     return finished(
         figure,
-        f"La red lee los últimos {window_length} símbolos de la canción y da probabilidades; un "
-        f"sorteo elige el siguiente, {new}, que se añade al final, y vuelta a empezar.",
+        f"La red lee {read} y da probabilidades; un sorteo elige el símbolo siguiente, {new}, que "
+        "se añade al final, y vuelta a empezar.",
     )
