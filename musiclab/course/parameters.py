@@ -36,6 +36,7 @@ RANGES = {
     "SYMBOL_EPOCHS": (1, None),
     "EPOCHS": (1, None),
     "SEED": (0, 2**32 - 1),
+    "SONG_SEED": (0, 2**32 - 1),
     "N_NOTES": (1, 10_000),
     "TEMPERATURE": (0.0, None),
     "TOP_P": (0.01, 1.0),

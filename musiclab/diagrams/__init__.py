@@ -5,6 +5,7 @@ from musiclab.diagrams.choosing import nucleus, ruler
 from musiclab.diagrams.drawing import Diagram
 from musiclab.diagrams.encodings import bar_in_encodings, duration_and_wait
 from musiclab.diagrams.networks import lstm_gates, rnn_step, unrolled
+from musiclab.diagrams.windows import sliding_window, writing_loop
 
 __all__ = [
     "Diagram",
@@ -16,5 +17,7 @@ __all__ = [
     "nucleus",
     "rnn_step",
     "ruler",
+    "sliding_window",
     "unrolled",
+    "writing_loop",
 ]
