@@ -51,10 +51,13 @@ RANGES = {
 
 
 def check_parameters(**parameters):
-    """Return the parameters, or raise ParameterError for one that is out of range."""
+    """Return the parameters as a dict. Raises ParameterError for one that is out of its RANGES."""
     for name, value in parameters.items():
         low, high = RANGES.get(name, (None, None))
-        if (low is not None and not value >= low) or (high is not None and not value <= high):
+        # Said so that NaN is out of every range.
+        high_enough = low is None or value >= low
+        low_enough = high is None or value <= high
+        if not (high_enough and low_enough):
             limits = f"al menos {low}" if high is None else f"de {low} a {high}"
             raise ParameterError(f"{name} es {value!s:.40} y debe ser {limits}")
     return parameters
@@ -69,7 +72,8 @@ def collect_parameters(namespace, *others):
     Raises ParameterError for one that is out of range.
     """
     capitals = [name for name in namespace if name.isupper() and name[0] != "_"]
-    return check_parameters(**{name: namespace[name] for name in (*capitals, *others)})
+    found = {name: namespace[name] for name in (*capitals, *others)}
+    return check_parameters(**found)
 
 
 def read_parameters(notebook):
@@ -77,16 +81,20 @@ def read_parameters(notebook):
 
     A parameter is what the cell gives a value, with a type or without, in
     capitals or not, as for papermill.
+
+    notebook: path of the notebook
+    Raises ParameterError when it has no such cell, or one that computes.
     """
     for cell in read_notebook(notebook).cells:
-        if "parameters" in cell.metadata.get("tags", ()):
-            try:
-                return dict(_assignments(cell.source))
-            except (SyntaxError, ValueError, TypeError, AttributeError, *EXHAUSTED) as error:
-                raise ParameterError(
-                    f"la celda «parameters» de «{notebook}» debe tener líneas de la forma "
-                    "NOMBRE = valor o NOMBRE: tipo = valor, con valores y no cálculos"
-                ) from error
+        if "parameters" not in cell.metadata.get("tags", ()):
+            continue
+        try:
+            return dict(_assignments(cell.source))
+        except (SyntaxError, ValueError, TypeError, AttributeError, *EXHAUSTED) as error:
+            raise ParameterError(
+                f"la celda «parameters» de «{notebook}» debe tener líneas de la forma "
+                "NOMBRE = valor o NOMBRE: tipo = valor, con valores y no cálculos"
+            ) from error
     raise ParameterError(f"«{notebook}» no tiene ninguna celda con la etiqueta «parameters»")
 
 
@@ -96,10 +104,14 @@ def _assignments(source):
     Raises AttributeError or ValueError for an assignment of another form.
     """
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                yield target.id, ast.literal_eval(node.value)
+        if isinstance(node, ast.Assign):
+            targets = node.targets  # several in A = B = 1
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        else:
+            continue
+        for target in targets:
+            yield target.id, ast.literal_eval(node.value)
 
 
 def read_preset(name):
@@ -109,7 +121,8 @@ def read_preset(name):
     Raises ParameterError when there is no such file, or no mapping from names
     to plain values in it.
     """
-    path = PRESETS / f"{name}.yaml" if not name.endswith((".yaml", ".yml")) else Path(name)
+    is_path = name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_path else PRESETS / f"{name}.yaml"
     try:
         with open(path, encoding="utf-8") as file:
             values = _load_yaml(file.read(MAX_PRESET + 1))
@@ -182,9 +195,8 @@ def merge_parameters(defaults, chosen):
         raise ParameterError(
             f"no existe el parámetro {', '.join(unknown)}: los que hay son {', '.join(defaults)}"
         )
-    return check_parameters(
-        **{name: _convert(name, value, defaults[name]) for name, value in chosen.items()}
-    )
+    merged = {name: _convert(name, value, defaults[name]) for name, value in chosen.items()}
+    return check_parameters(**merged)
 
 
 def _convert(name, value, default):
@@ -255,7 +267,7 @@ def _read_any(value):
 
 
 def _is_plain(value):
-    """Whether a value is a text, a finite number, a boolean or None."""
+    """Return whether a value is a text, a finite number, a boolean or None."""
     if isinstance(value, float):
         return math.isfinite(value)
     return value is None or isinstance(value, str | int)
@@ -290,7 +302,7 @@ _KINDS = {
 
 
 def read_notebook(path):
-    """Return the notebook of a file; raise ParameterError for what is none."""
+    """Return nbformat's notebook of a file. Raises ParameterError for what is none."""
     import nbformat
 
     try:

@@ -10,7 +10,7 @@ musician writes no signature there. `bars_of` says by which rule these are
 told from bars whose metre does change.
 """
 
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
 TICKS = 24
@@ -73,12 +73,14 @@ class Section(NamedTuple):
 
 def bar_length(metre):
     """Return the ticks of a whole bar."""
-    return metre[0] * WHOLE // metre[1]
+    numerator, denominator = metre
+    return numerator * WHOLE // denominator
 
 
 def is_compound(metre):
     """Return whether the beats of a metre have three parts, as those of 6/8 do."""
-    return metre[0] % 3 == 0 and metre[0] > 3
+    numerator, _ = metre
+    return numerator % 3 == 0 and numerator > 3
 
 
 def sections_of(song):
@@ -93,16 +95,18 @@ def sections_of(song):
     for start, stop in zip(starts, [*starts[1:], end], strict=True):
         length = bar_length(metres[start])
         if stop == end:  # the last bar is a whole one
-            stop = start + -(-(end - start) // length) * length
+            n_bars = ceil((end - start) / length)
+            stop = start + n_bars * length
         sections.append(Section(range(start, stop, length), metres[start]))
     return sections
 
 
 def _end(song):
     """Return the tick up to which a song has something to show."""
-    last = max((event.onset_ql for event in song.events), default=0.0)
+    last_ql = max((event.onset_ql for event in song.events), default=0.0)
+    last, end = floor(last_ql * TICKS + NEARLY), floor(song.duration_ql * TICKS)
     # A bar that a rounded end alone would reach has nothing to show, an onset has.
-    return max(floor(last * TICKS + NEARLY) + 2, floor(song.duration_ql * TICKS) - SHORTEST + 1)
+    return max(last + 2, end - SHORTEST + 1)
 
 
 def _readable(metre):
@@ -153,13 +157,14 @@ def _parts_of_bars(sections):
     for k in range(1, len(sections)):
         if parts[k]:
             continue
-        section, after = sections[k], sections[k + 1 : k + 2]
+        section = sections[k]
+        following = sections[k + 1] if k + 1 < len(sections) else None
         missing = bar_length(metre) - section.length
-        if _halves(section, after, metre):
+        if _halves(section, following, metre):
             parts[k] = metre, 0
         elif not section.may_divide(metre):
             metre = section.metre
-        elif _fills(after, missing, metre):
+        elif _fills(following, missing, metre):
             parts[k], parts[k + 1] = (metre, 0), (metre, section.length)
             pick_ups.add((metre, missing))
         elif (metre, missing) in pick_ups:
@@ -174,24 +179,25 @@ def _parts_of_bars(sections):
 
 def _opening_metre(sections):
     """Return the metre in which a song begins, whose bar its first Section may end."""
-    first, after = sections[0], sections[1:]
+    first, *after = sections
     if not after:
         return first.metre
-    metre = next((section.metre for section in after if section.lasts), after[0].metre)
+    second = after[0]
+    third = after[1] if len(after) > 1 else None
+    metre = next((section.metre for section in after if section.lasts), second.metre)
     # What follows is in that metre at once, or divides a bar of it.
-    settled = after[0].metre == metre or _fills(
-        after[1:2], bar_length(metre) - after[0].length, metre
-    )
+    missing = bar_length(metre) - second.length
+    settled = second.metre == metre or _fills(third, missing, metre)
     leads = first.may_divide(metre) and (settled or first.is_no_metre())
     return metre if leads else first.metre
 
 
-def _fills(after, missing, metre):
-    """Return whether the next Section, in a list of its own, is the missing part of a bar."""
-    return bool(after) and after[0].may_divide(metre) and after[0].length == missing
+def _fills(following, missing, metre):
+    """Return whether the next Section, if there is one, is the missing part of a bar."""
+    return bool(following) and following.may_divide(metre) and following.length == missing
 
 
-def _halves(section, after, metre):
+def _halves(section, following, metre):
     """Return whether two bars of a Section are a bar of the metre, which comes back after it."""
     halves = len(section.starts) == 2 and section.length == bar_length(metre)
-    return halves and bool(after) and after[0].metre == metre
+    return halves and bool(following) and following.metre == metre

@@ -49,10 +49,12 @@ def signatures_of(song, bars):
         said[0] = said[1]
     elif first > 0:
         before_ql = bars[first].start / TICKS if first < len(bars) else float("inf")
-        said[0] = guessed_signature([e for e in song.events if e.onset_ql < before_ql])
-    found = []
+        unsaid = [event for event in song.events if event.onset_ql < before_ql]
+        said[0] = guessed_signature(unsaid)
+    found, sharps = [], 0
     for k in range(len(bars)):
-        found.append(said.get(k, found[-1] if found else 0))
+        sharps = said.get(k, sharps)
+        found.append(sharps)
     return found
 
 
@@ -72,7 +74,8 @@ def guessed_signature(events):
     """
     weights = np.zeros(12)
     for event in events:
-        weights[[pitch % 12 for pitch in event.pitches]] += min(event.duration_ql, LONG_QL)
+        classes = [pitch % 12 for pitch in event.pitches]
+        weights[classes] += min(event.duration_ql, LONG_QL)  # a class once a chord
     shares = weights / max(weights.sum(), 1e-9)
 
     def fit(sharps):
@@ -109,11 +112,14 @@ def spelled(pitch, sharps):
     fifth = _fifth(pitch, sharps)
     alteration = (fifth + 1) // 7
     octave = (pitch - alteration) // 12 - 1
-    return (LETTERS[(fifth + 1) % 7], octave, alteration) if octave >= 0 else ("C", 0, 0)  # no B#-1
+    if octave < 0:
+        return "C", 0, 0  # no B#-1
+    return LETTERS[(fifth + 1) % 7], octave, alteration
 
 
 def _fifth(pitch, sharps):
-    return next(f for f in range(sharps - 3, sharps + 9) if 7 * f % 12 == pitch % 12)
+    names = range(sharps - 3, sharps + 9)
+    return next(fifth for fifth in names if 7 * fifth % 12 == pitch % 12)
 
 
 def height(pitch, sharps):

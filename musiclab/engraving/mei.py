@@ -7,7 +7,7 @@ lowest octave is written as the one above it, as names elsewhere are.
 
 import html
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby, islice, zip_longest
 from typing import NamedTuple
 
@@ -77,10 +77,10 @@ def score_mei(song, names=None, max_bars=MAX_BARS):
         definition=_definition(groups, keys[0], bars[0].metre),
         measures="".join(_measures(groups, bars, keys, _tempo_marks(song, bars))),
     )
-    kept_parts = sum(len(group.parts) for group in groups)
+    kept = [part for group in groups for part in group.parts]
     counts = {
         "los compases": (len(bars), sum(len(section.starts) for section in sections)),
-        "las partes": (kept_parts, len({event.part for event in song.events})),
+        "las partes": (len(kept), len({event.part for event in song.events})),
         "las notas": (min(len(events), MAX_NOTES), len(events)),
     }
     left_out = [f"{what} 1 a {kept} de {n}" for what, (kept, n) in counts.items() if kept < n]
@@ -94,8 +94,9 @@ def _fitting(events, bars):
     """
     onsets = np.sort([event.onset_ql * TICKS for event in events for _ in event.pitches])
     counts = np.searchsorted(onsets, [bar.stop - 1 for bar in bars])
-    bars = bars[: max(1, bisect_right(counts.tolist(), MAX_NOTES))]
-    return [event for event in events if event.onset_ql * TICKS < bars[-1].stop - 1], bars
+    n_bars = max(1, bisect_right(counts.tolist(), MAX_NOTES))
+    end = bars[n_bars - 1].stop - 1
+    return [event for event in events if event.onset_ql * TICKS < end], bars[:n_bars]
 
 
 # Parts and their names
@@ -126,21 +127,22 @@ def _labelled(groups, names):
 
     What one player or one choir reads needs none; a choir has those that are given.
     """
-    given = {k: _printable(name) for k, name in enumerate(names or ())}
+    printable = lambda name: "".join(filter(str.isprintable, str(name)))  # XML's rule
+    given = {k: printable(name) for k, name in enumerate(names or ())}
     if len(groups) == 1 and len(groups[0].parts) > 1:
-        names = [given.get(part, "") for part in groups[0].parts]
-        pairs = zip(names[::2], names[1::2], strict=True)
-        return [groups[0]._replace(labels=tuple(", ".join(filter(None, pair)) for pair in pairs))]
+        soprano, alto, tenor, bass = (given.get(part, "") for part in groups[0].parts)
+        staves = (soprano, alto), (tenor, bass)
+        labels = tuple(", ".join(filter(None, names)) for names in staves)
+        return [groups[0]._replace(labels=labels)]
     if len(groups) == 1 or _two_hands(groups):
         return groups
-    found = [given.get(g.parts[0], instrument_name(g.program)) for g in groups]
-    count = lambda k: f"{found[k]} {found[: k + 1].count(found[k])}"
-    labels = [name if found.count(name) == 1 else count(k) for k, name in enumerate(found)]
-    return [group._replace(labels=(text,)) for group, text in zip(groups, labels, strict=True)]
-
-
-def _printable(name):
-    return "".join(c for c in str(name) if c.isprintable())  # XML's rule
+    found = [given.get(group.parts[0], instrument_name(group.program)) for group in groups]
+    labelled, counts = [], Counter()
+    for group, name in zip(groups, found, strict=True):
+        counts[name] += 1
+        label = f"{name} {counts[name]}" if found.count(name) > 1 else name
+        labelled.append(group._replace(labels=(label,)))
+    return labelled
 
 
 def _two_hands(groups):
@@ -151,8 +153,9 @@ def _two_hands(groups):
 def _label(name):
     """Return a name in MEI, a long one in two lines: what a browser draws wider is not cut off."""
     first, _, rest = html.escape(name).partition(" ")
-    long = rest and len(name) > LONG_NAME
-    return f"<label>{first}<lb/>{rest}</label>" if long else f"<label>{html.escape(name)}</label>"
+    if rest and len(name) > LONG_NAME:
+        return f"<label>{first}<lb/>{rest}</label>"
+    return f"<label>{html.escape(name)}</label>"
 
 
 # The score
@@ -171,10 +174,12 @@ def _definition(groups, sharps, metre):
             n += 1
             clef = clef_of(staff, sharps, group.program)
             inside += f'<staffDef n="{n}" lines="5" {clef}>{label}</staffDef>'
-        symbol = "brace" if len(group.parts) == 1 else "bracket"
-        several = f'<staffGrp symbol="{symbol}" bar.thru="true">{common}{inside}</staffGrp>'
-        text += inside if alone else several
-    symbol = f'symbol="{"brace" if _two_hands(groups) else "bracket"}"' if len(groups) > 1 else ""
+        if not alone:
+            symbol = "brace" if len(group.parts) == 1 else "bracket"
+            inside = f'<staffGrp symbol="{symbol}" bar.thru="true">{common}{inside}</staffGrp>'
+        text += inside
+    symbol = "brace" if _two_hands(groups) else "bracket"
+    symbol = f'symbol="{symbol}"' if len(groups) > 1 else ""
     return (
         f"<scoreDef {_key(sharps)} {_metre(metre)}>"
         f'<staffGrp {symbol} bar.thru="true">{text}</staffGrp></scoreDef>'
@@ -182,7 +187,8 @@ def _definition(groups, sharps, metre):
 
 
 def _key(sharps):
-    return f'keysig="{abs(sharps)}{"s" if sharps > 0 else "f"}"' if sharps else 'keysig="0"'
+    sign = "s" if sharps > 0 else "f" if sharps < 0 else ""
+    return f'keysig="{abs(sharps)}{sign}"'
 
 
 def _metre(metre):
@@ -203,16 +209,19 @@ def _measures(groups, bars, keys, tempos):
         changes = _changes(bars, keys, k) if k else ""
         if changes:
             yield f"<scoreDef {changes}/>\n"
-        number += not bar.phase  # neither a pick-up counts, nor the rest of a divided bar
+        if not bar.phase:  # neither a pick-up counts, nor the rest of a divided bar
+            number += 1
         partial = "" if bar.whole else ' metcon="false"'
         yield f'<measure n="{number}"{partial}{_bar_line(bars, k)}>'
-        ties = ""
+        beyond = ""  # what stands behind the staves
         for n, staff in enumerate(staves, start=1):
-            layers, tied = _staff(staff, n, bar, key_at)
+            layers, ties = _staff(staff, n, bar, key_at)
             yield f'<staff n="{n}">{layers}</staff>'
-            ties += tied
-        marks = [_tempo(*mark, bar) for mark in tempos if bar.start <= mark[0] < bar.stop]
-        yield ties + "".join(marks) + "</measure>\n"
+            beyond += ties
+        for tick, tempo_bpm in tempos:
+            if bar.start <= tick < bar.stop:
+                beyond += _tempo(tick, tempo_bpm, bar)
+        yield f"{beyond}</measure>\n"
 
 
 def _changes(bars, keys, k):
@@ -246,29 +255,33 @@ def _tempo_marks(song, bars):
     changes = [(round(onset_ql * TICKS), tempo_bpm) for onset_ql, tempo_bpm in song.tempos]
     at_once = [tempo_bpm for tick, tempo_bpm in changes if tick < SHORTEST]
     marks = [(0, at_once[-1] if at_once else song.tempo_bpm)]
-    changes = [change for change in changes if SHORTEST <= change[0] < bars[-1].stop]
+    changes = [(tick, bpm) for tick, bpm in changes if SHORTEST <= tick < bars[-1].stop]
     if len(_differing(marks + changes)) > len(bars) + 1:
         return marks
-    ends = [*(tick for tick, _ in changes[1:]), float("inf")]
-    held = [change for change, end in zip(changes, ends, strict=False) if end - change[0] >= TICKS]
-    return _differing(marks + held)
+    ends = [*(tick for tick, _ in changes), float("inf")][1:]
+    for (tick, tempo_bpm), end in zip(changes, ends, strict=False):
+        if end - tick >= TICKS:
+            marks.append((tick, tempo_bpm))
+    return _differing(marks)
 
 
 def _differing(tempos):
     """Return the (tick, tempo) that differ by more than 1 from the one kept before them."""
     kept = tempos[:1]
     for tick, tempo_bpm in tempos[1:]:
-        if abs(round(tempo_bpm) - round(kept[-1][1])) > 1:
+        _, last_bpm = kept[-1]
+        if abs(round(tempo_bpm) - round(last_bpm)) > 1:
             kept.append((tick, tempo_bpm))
     return kept
 
 
 def _tempo(tick, tempo_bpm, bar):
     """Return a metronome mark, of the dotted quarter where that is the beat."""
-    dotted = is_compound(bar.metre) and bar.metre[1] == 8
+    _, denominator = bar.metre
+    dotted = is_compound(bar.metre) and denominator == 8
     text = f"♩. = {tempo_bpm / 1.5:.0f}" if dotted else f"♩ = {tempo_bpm:.0f}"
     # The first one stands above the clef, where no high note meets it.
-    beat = 1 + (tick - bar.start) * bar.metre[1] / WHOLE if tick else 0
+    beat = 1 + (tick - bar.start) * denominator / WHOLE if tick else 0
     # A character that fonts have: verovio's own glyph needs a font that typst cannot read.
     return (
         f'<tempo staff="1" tstamp="{beat:g}" place="above" midi.bpm="{tempo_bpm:g}">{text}</tempo>'
@@ -292,18 +305,27 @@ def _staff(staff, n, bar, key_at):
         silent = bar.whole and not any(piece.chord.pitches for piece in pieces[layer])
         inside = "<mRest/>" if silent else _elements(units, beams(units, bar), layer, names)
         elements += f'<layer n="{k}">{inside}</layer>'
-    ties = "".join(
-        f'<tie startid="#{layer}t{piece.start}p{pitch}" endid="#{layer}t{piece.stop}p{pitch}"/>'
-        for layer, found in pieces.items()
-        for piece in found
-        if piece.stop < piece.chord.stop
-        for pitch in piece.chord.pitches
-    )
+    ties = ""
+    for layer, found in pieces.items():
+        for piece in found:
+            if piece.stop == piece.chord.stop:
+                continue
+            for pitch in piece.chord.pitches:
+                start, end = _id(layer, piece.start, pitch), _id(layer, piece.stop, pitch)
+                ties += f'<tie startid="#{start}" endid="#{end}"/>'
     return elements, ties
 
 
+def _id(layer, tick, pitch):
+    """Return the id of a note within the score."""
+    return f"{layer}t{tick}p{pitch}"
+
+
 def _flat(units):
-    return [piece for unit in units for piece in (unit if isinstance(unit, list) else [unit])]
+    pieces = []
+    for unit in units:
+        pieces += unit if isinstance(unit, list) else [unit]
+    return pieces
 
 
 def _read(pieces, key_at):
@@ -316,11 +338,12 @@ def _read(pieces, key_at):
     found = [(piece, layer) for layer, those in pieces.items() for piece in those]
     notes = []
     for piece, layer in sorted(found, key=lambda pair: pair[0].start):
-        start, begun = piece.start, piece.chord.start
-        tied_from = key_at(begun) if start > begun else None
-        graces = () if start > begun else piece.chord.graces
+        start, chord = piece.start, piece.chord
+        tied = start > chord.start
+        tied_from = key_at(chord.start) if tied else None
+        graces = () if tied else chord.graces
         notes += [((layer, start, pitch, True), pitch, None) for pitch in graces]
-        notes += [((layer, start, pitch, False), pitch, tied_from) for pitch in piece.chord.pitches]
+        notes += [((layer, start, pitch, False), pitch, tied_from) for pitch in chord.pitches]
     return notes
 
 
@@ -342,25 +365,26 @@ def _element(unit, layer, names):
         flagged = lambda piece: piece.flagged or None
         inside = _elements(unit, flagged, layer, names)
         return f'<tuplet num="3" numbase="2">{inside}</tuplet>'
-    chord, (value, dots) = unit.chord, VALUES[unit.written]
-    value = f'dur="{value}"' + ' dots="1"' * dots
+    chord, (name, dots) = unit.chord, VALUES[unit.written]
+    value = f'dur="{name}" dots="{dots}"' if dots else f'dur="{name}"'
     if not chord.pitches:
         return f"<{'space' if chord.hidden else 'rest'} {value}/>"
-    text = ""
+    graces = ""
     if chord.graces and unit.start == chord.start:
         notes = [_name(names[layer, unit.start, pitch, True]) for pitch in chord.graces]
-        text = _chord(notes, 'dur="8" grace="unacc"')
-    notes = [
-        f'xml:id="{layer}t{unit.start}p{pitch}" {_name(names[layer, unit.start, pitch, False])}'
-        for pitch in chord.pitches
-    ]
-    return text + _chord(notes, value)
+        graces = _chord(notes, 'dur="8" grace="unacc"')
+    notes = []
+    for pitch in chord.pitches:
+        name = _name(names[layer, unit.start, pitch, False])
+        notes.append(f'xml:id="{_id(layer, unit.start, pitch)}" {name}')
+    return graces + _chord(notes, value)
 
 
 def _chord(notes, value):
     if len(notes) == 1:
         return f"<note {value} {notes[0]}/>"
-    return f"<chord {value}>{''.join(f'<note {note}/>' for note in notes)}</chord>"
+    inside = "".join(f"<note {note}/>" for note in notes)
+    return f"<chord {value}>{inside}</chord>"
 
 
 def _name(name):

@@ -57,12 +57,14 @@ def sheet(song, title="", names=None, max_bars=MAX_BARS):
     mei, left_out = score_mei(song, names, max_bars)
     svgs = _engraved(mei)
     what = html.escape(f"Partitura de «{title}»" if title else "Partitura")
-    images = "".join(
-        f'<img alt="{what}, sistema {k} de {len(svgs)}"'
-        ' style="display:block;background:white;max-width:100%"'
-        f' src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}">'
-        for k, svg in enumerate(svgs, start=1)
-    )
+    images = ""
+    for k, svg in enumerate(svgs, start=1):
+        data = base64.b64encode(svg.encode()).decode()
+        images += (
+            f'<img alt="{what}, sistema {k} de {len(svgs)}"'
+            ' style="display:block;background:white;max-width:100%"'
+            f' src="data:image/svg+xml;base64,{data}">'
+        )
     caption = f"<figcaption>{html.escape(title)}</figcaption>" if title else ""
     note = f"<p>{left_out}</p>" if left_out else ""
     return HTML(f'<figure style="margin:0.5em 0">{caption}{images}{note}</figure>')

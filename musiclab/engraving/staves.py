@@ -162,9 +162,9 @@ def _upper_voices(notes, sounding):
     alto, tenor = (np.median(line[line > 0]) for line in grid.T[1:3])
     if not tenor - 4 < MIDDLE_C < alto + 2:
         return None
-    found = set()
+    found, half = set(), N_VOICES // 2
     for note in notes:
-        upper, lower = np.split(grid[note.start], 2)
+        upper, lower = grid[note.start, :half], grid[note.start, half:]
         high = note.pitch in upper or note.pitch >= MIDDLE_C
         if high and note.pitch not in lower:
             found.add(note)

@@ -8,6 +8,7 @@ nothing is NaN: every rate, entropy and polyphony of a song without notes.
 """
 
 from collections import Counter
+from math import ceil, floor
 
 import numpy as np
 
@@ -20,7 +21,7 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_range(song):
-    """Return the semitones between the lowest and the highest pitch; 0 without notes."""
+    """Return the semitones between the lowest and the highest pitch, an int; 0 without notes."""
     pitches = _pitches(song)
     return int(np.ptp(pitches)) if len(pitches) else 0
 
@@ -55,8 +56,9 @@ def scale_consistency(song):
     Source: Mogren (2016), C-RNN-GAN.
     """
     counts = np.bincount(_pitches(song) % 12, minlength=12)
-    in_scale = max(counts[np.add(MAJOR, root) % 12].sum() for root in range(12))
-    return _ratio(in_scale, counts.sum())
+    # How many notes the major scale of each root holds.
+    in_scale = [counts[np.add(MAJOR, root) % 12].sum() for root in range(12)]
+    return _ratio(max(in_scale), counts.sum())
 
 
 # Statistics of time
@@ -65,7 +67,9 @@ def scale_consistency(song):
 def polyphony(song):
     """Return the mean number of different pitches that sound while any does."""
     lengths_ql, on = _piano_roll(song)
-    return _ratio(lengths_ql @ on.sum(axis=1), lengths_ql @ on.any(axis=1))
+    n_sounding = on.sum(axis=1)
+    # Each span counts as long as it lasts; silence does not count.
+    return _ratio(lengths_ql @ n_sounding, lengths_ql @ (n_sounding > 0))
 
 
 def polyphony_rate(song, threshold=2):
@@ -74,7 +78,8 @@ def polyphony_rate(song, threshold=2):
     Source: Dong et al. (2018), MuseGAN.
     """
     lengths_ql, on = _piano_roll(song)
-    return _ratio(lengths_ql @ (on.sum(axis=1) > threshold), lengths_ql.sum())
+    more = on.sum(axis=1) > threshold
+    return _ratio(lengths_ql @ more, lengths_ql.sum())
 
 
 def empty_beat_rate(song):
@@ -83,10 +88,11 @@ def empty_beat_rate(song):
     A note that ends on a beat does not sound in it; MusPy counts it there.
     Source: Dong et al. (2018), Pypianoroll.
     """
-    full = set()
+    full = set()  # the beats in which a note sounds
     for event in song.events:
-        first = int(_tidy(event.onset_ql))
-        full |= set(range(first, max(first + 1, int(np.ceil(_tidy(event.end_ql))))))
+        first = floor(_tidy(event.onset_ql))
+        end = ceil(_tidy(event.end_ql))
+        full |= set(range(first, max(end, first + 1)))  # a grace note sounds too
     n_beats = max(full, default=-1) + 1
     return _ratio(n_beats - len(full), n_beats)
 
@@ -102,8 +108,11 @@ def groove_consistency(song, measure_ql=4.0, steps_per_ql=12):
     """
     n_steps = round(measure_ql * steps_per_ql)
     onsets = np.array([round(event.onset_ql * steps_per_ql) for event in song.events], dtype=int)
-    bars = np.zeros((onsets.max(initial=-1) // n_steps + 1, n_steps), dtype=bool)
+    n_bars = onsets.max(initial=-1) // n_steps + 1
+    # Where notes begin: a row a bar, a column a step.
+    bars = np.zeros((n_bars, n_steps), dtype=bool)
     bars[onsets // n_steps, onsets % n_steps] = True
+    # Each bar beside the one before it.
     changed = bars[1:] != bars[:-1]
     return 1 - _ratio(changed.sum(), changed.size)
 
@@ -113,15 +122,20 @@ def _pitches(song):
 
 
 def _piano_roll(song):
-    """Return (lengths_ql (n_spans,), on (n_spans, 128)): between two boundaries nothing changes."""
-    onsets = [_tidy(event.onset_ql) for event in song.events]
-    ends = [_tidy(event.end_ql) for event in song.events]
-    bounds = np.unique([0.0, *onsets, *ends])
-    on = np.zeros((len(bounds) - 1, 128), dtype=bool)
-    spans = zip(np.searchsorted(bounds, onsets), np.searchsorted(bounds, ends), strict=True)
-    for event, (first, last) in zip(song.events, spans, strict=True):
-        on[first:last, event.pitches] = True
-    return np.diff(bounds), on
+    """Return the spans of a song in which nothing changes, and which pitches sound in each.
+
+    lengths_ql: (n_spans,); on: bool (n_spans, 128)
+    """
+    onsets_ql = [_tidy(event.onset_ql) for event in song.events]
+    ends_ql = [_tidy(event.end_ql) for event in song.events]
+    bounds_ql = np.unique([0.0, *onsets_ql, *ends_ql])
+    # The numbers of the spans between which each note sounds.
+    firsts = np.searchsorted(bounds_ql, onsets_ql)
+    ends = np.searchsorted(bounds_ql, ends_ql)
+    on = np.zeros((len(bounds_ql) - 1, 128), dtype=bool)
+    for event, first, end in zip(song.events, firsts, ends, strict=True):
+        on[first:end, event.pitches] = True
+    return np.diff(bounds_ql), on
 
 
 def _tidy(ql):
@@ -129,8 +143,11 @@ def _tidy(ql):
 
 
 def _entropy(counts):
-    p = counts[counts > 0] / max(1, counts.sum())
-    return float(-(p * np.log2(p)).sum()) + 0.0 if len(p) else np.nan  # + 0.0: never -0.0
+    present = counts[counts > 0]
+    if not len(present):
+        return np.nan
+    shares = present / counts.sum()
+    return float(-(shares * np.log2(shares)).sum()) + 0.0  # + 0.0: never -0.0
 
 
 def _ratio(part, whole):
@@ -154,7 +171,11 @@ STATISTICS = {
 
 def statistics_of(songs):
     """Return {name: float array (n_songs,)} of all statistics of songs."""
-    return {f.__name__: np.array([f(song) for song in songs], dtype=float) for f in STATISTICS}
+    found = {}
+    for statistic in STATISTICS:
+        values = [statistic(song) for song in songs]
+        found[statistic.__name__] = np.array(values, dtype=float)
+    return found
 
 
 def statistics_table(corpus, generated):
@@ -165,19 +186,18 @@ def statistics_table(corpus, generated):
     """
     sides = [statistics_of(corpus), statistics_of(generated)]
     rows = [("estadística", f"corpus ({len(corpus)})", f"generadas ({len(generated)})")]
-    rows += [
-        (label, *(_mean_and_spread(side[f.__name__]) for side in sides))
-        for f, label in STATISTICS.items()
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        f"{label:<{widths[0]}}  {a:>{widths[1]}}  {b:>{widths[2]}}" for label, a, b in rows
-    )
+    for statistic, label in STATISTICS.items():
+        ours, theirs = (_mean_and_spread(side[statistic.__name__]) for side in sides)
+        rows.append((label, ours, theirs))
+    # Each column as wide as its longest text, names to the left, numbers to the right.
+    names, ours, theirs = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = [f"{name:<{names}}  {a:>{ours}}  {b:>{theirs}}" for name, a, b in rows]
+    return "\n".join(lines)
 
 
 def _mean_and_spread(values):
-    values = values[~np.isnan(values)]
-    return f"{values.mean():.2f} ± {values.std():.2f}" if len(values) else "sin datos"
+    known = values[~np.isnan(values)]
+    return f"{known.mean():.2f} ± {known.std():.2f}" if len(known) else "sin datos"
 
 
 # How the values of all notes are shared out
@@ -204,7 +224,10 @@ def _values(song, what):
         return [_tidy(event.duration_ql) for event in song.events for _ in event.pitches]
     if what == "interval":
         return np.diff(skyline(song)).tolist()
-    return (_pitches(song) % (12 if what == "pitch_class" else 128)).tolist()
+    pitches = _pitches(song)
+    if what == "pitch_class":
+        pitches = pitches % 12
+    return pitches.tolist()
 
 
 def skyline(song):
@@ -215,16 +238,16 @@ def skyline(song):
 
     Source: Uitdenbogerd and Zobel (1998), Manipulation of music for melody matching.
     """
-    line, end = [], 0.0
+    # By onset, and of those that begin together the highest first.
     events = sorted(song.chords(), key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
-    last_onset = None
+    line, end_ql, last_onset_ql = [], 0.0, None
     for event in events:
-        onset, pitch = _tidy(event.onset_ql), event.pitches[-1]
-        below = line and pitch < line[-1] and onset < end
-        if onset != last_onset and not below:
+        onset_ql, pitch = _tidy(event.onset_ql), event.pitches[-1]
+        below = line and pitch < line[-1] and onset_ql < end_ql
+        if onset_ql != last_onset_ql and not below:
             line.append(pitch)
-            end = _tidy(event.end_ql)
-        last_onset = onset
+            end_ql = _tidy(event.end_ql)
+        last_onset_ql = onset_ql
     return np.array(line, dtype=int)
 
 
@@ -237,7 +260,8 @@ def overlapping_area(shares, others):
     """
     if not (shares and others):
         return np.nan
-    return float(sum(min(share, others.get(value, 0.0)) for value, share in shares.items()))
+    common = [min(share, others.get(value, 0.0)) for value, share in shares.items()]
+    return float(sum(common))
 
 
 # A song beside itself
@@ -248,10 +272,12 @@ def chroma(song, frame_ql=1.0):
 
     In frames; two notes of one class count twice, grace notes nothing.
     """
-    times = [(_tidy(e.onset_ql / frame_ql), _tidy(e.end_ql / frame_ql)) for e in song.events]
-    sounds = np.zeros((int(np.ceil(max((end for _, end in times), default=0))), 12))
-    for event, (onset, end) in zip(song.events, times, strict=True):
-        frames = np.arange(int(onset), int(np.ceil(end)))
+    n_frames = max((ceil(_tidy(event.end_ql / frame_ql)) for event in song.events), default=0)
+    sounds = np.zeros((n_frames, 12))
+    for event in song.events:
+        # Times in frames, and how much of each frame the note fills.
+        onset, end = _tidy(event.onset_ql / frame_ql), _tidy(event.end_ql / frame_ql)
+        frames = np.arange(floor(onset), ceil(end))
         lengths = np.minimum(frames + 1, end) - np.maximum(frames, onset)
         for pitch in event.pitches:
             sounds[frames, pitch % 12] += lengths
@@ -270,5 +296,7 @@ def similarity_matrix(song, frame_ql=1.0):
     sounds = chroma(song, frame_ql)
     lengths = np.linalg.norm(sounds, axis=1, keepdims=True)
     silent = lengths == 0
-    sounds = sounds / np.where(silent, 1, lengths)
-    return np.clip(sounds @ sounds.T, 0, 1) + (silent & silent.T)
+    # Of vectors of length 1 the product is the cosine; those of silence are all 0.
+    directions = sounds / np.where(silent, 1, lengths)
+    cosines = np.clip(directions @ directions.T, 0, 1)
+    return cosines + (silent & silent.T)

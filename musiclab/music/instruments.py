@@ -67,10 +67,9 @@ ruido de trastes | guitar fret noise; respiración | breath noise; olas | seasho
 pájaro | bird tweet; teléfono | telephone ring; helicóptero | helicopter
 aplausos | applause; disparo | gunshot
 """
-NAMES = tuple(
-    tuple(name.strip() for name in pair.split("|"))
-    for pair in _FAMILIES.strip().replace("\n", ";").split(";")
-)
+# Of each program its Spanish and its English name.
+_PAIRS = [pair.split("|") for pair in _FAMILIES.strip().replace("\n", ";").split(";")]
+NAMES = tuple((spanish.strip(), english.strip()) for spanish, english in _PAIRS)
 
 
 # What people call them, and instruments that General MIDI lacks, by the sound that comes
@@ -165,9 +164,11 @@ def instrument_program(name):
 
 def _near(key):
     """Return Spanish names that hold what was typed, then those that are spelt much like it."""
-    holders = [program for name, program in _PROGRAMS.items() if len(key) > 2 and key in name]
-    alike = [_PROGRAMS[name] for name in get_close_matches(key, _PROGRAMS, MOST_NAMED, 0.5)]
-    near = [NAMES[program][0] for program in dict.fromkeys(holders + alike)]
+    holders = [name for name in _PROGRAMS if len(key) > 2 and key in name]
+    alike = get_close_matches(key, _PROGRAMS, MOST_NAMED, cutoff=0.5)
+    # Several names may be one program's, which is named once.
+    programs = dict.fromkeys(_PROGRAMS[name] for name in holders + alike)
+    near = [instrument_name(program) for program in programs]
     return near[:MOST_NAMED] or ["piano", "clavecín", "órgano", "violín", "flauta"]
 
 
@@ -177,12 +178,15 @@ def instrument_name(program):
 
 
 def _plain(name):
+    """Return the letters and digits of a name, small and without accents."""
     letters = unicodedata.normalize("NFKD", str(name).casefold())
-    return "".join(c for c in letters if c.isalnum())
+    return "".join(filter(str.isalnum, letters))
 
 
-_PROGRAMS = {_plain(name): k for k, pair in enumerate(NAMES) for name in pair}
-_PROGRAMS |= {
-    _plain(name): program for program, names in OTHER_NAMES.items() for name in names.split(",")
-}
+# A program by every name that it has; where two have the same, the latter's.
+_PROGRAMS = {}
+for _program, _names in enumerate(NAMES):
+    _PROGRAMS |= {_plain(name): _program for name in _names}
+for _program, _others in OTHER_NAMES.items():
+    _PROGRAMS |= {_plain(name): _program for name in _others.split(",")}
 _PERCUSSION = {_plain(name) for name in PERCUSSION}

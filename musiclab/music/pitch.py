@@ -40,6 +40,7 @@ def normal_order(pitch_classes):
     which music21's `Chord.normalOrder` follows.
     """
     classes = sorted(set(pitch_classes))
+    # Each class in turn begins; those below it follow an octave higher.
     rotations = [classes[k:] + classes[:k] for k in range(len(classes))]
 
     def compactness(rotation):

@@ -5,6 +5,7 @@ are MIDI numbers 0-127 (60 is C4), velocities 1-127, programs are General
 MIDI numbers 0-127.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -134,10 +135,11 @@ class Song:
 
     def _stretches(self):
         """Yield (start_ql, stop_ql, tempo_bpm) of each stretch of one tempo; the last is endless."""
-        tempos = [(0.0, self.tempo_bpm), *self.tempos]
-        stops = [onset_ql for onset_ql, _ in self.tempos] + [float("inf")]
-        for (start_ql, tempo_bpm), stop_ql in zip(tempos, stops, strict=True):
-            yield start_ql, stop_ql, tempo_bpm
+        start_ql, tempo_bpm = 0.0, self.tempo_bpm
+        for change_ql, next_bpm in self.tempos:
+            yield start_ql, change_ql, tempo_bpm
+            start_ql, tempo_bpm = change_ql, next_bpm
+        yield start_ql, float("inf"), tempo_bpm
 
     @property
     def n_parts(self):
@@ -150,22 +152,29 @@ class Song:
     def bar_lines_ql(self):
         """Return where bars begin, quarter lengths from 0 to the end of the song, as a list."""
         signatures = [(0.0, 4, 4), *self.bars]
-        starts = [onset_ql for onset_ql, _, _ in signatures[1:]] + [max(self.duration_ql, 1e-6)]
+        song_end_ql = max(self.duration_ql, 1e-6)
+        # A signature holds until the next one, the last one to the end of the song.
+        ends = [onset_ql for onset_ql, _, _ in self.bars] + [song_end_ql]
         lines = []
-        for (onset_ql, numerator, denominator), end_ql in zip(signatures, starts, strict=True):
-            length_ql, n = 4 * numerator / denominator, 0
-            while onset_ql + n * length_ql < min(end_ql, starts[-1]) - 1e-6:
-                lines.append(onset_ql + n * length_ql)
-                n += 1
+        for (onset_ql, numerator, denominator), end_ql in zip(signatures, ends, strict=True):
+            length_ql = 4 * numerator / denominator
+            n_bars = 0
+            while onset_ql + n_bars * length_ql < min(end_ql, song_end_ql) - 1e-6:
+                lines.append(onset_ql + n_bars * length_ql)
+                n_bars += 1
         return lines
 
     def until(self, end_ql):
         """Return the song up to a moment: what sounds there ends there."""
-        cut = lambda events: tuple(
-            replace(event, duration_ql=min(event.duration_ql, end_ql - event.onset_ql))
-            for event in events
-            if event.onset_ql < end_ql
-        )
+
+        def cut(events):
+            kept = []
+            for event in events:
+                if event.onset_ql < end_ql:
+                    left_ql = end_ql - event.onset_ql
+                    kept.append(replace(event, duration_ql=min(event.duration_ql, left_ql)))
+            return tuple(kept)
+
         before = lambda marks: tuple(mark for mark in marks if mark[0] < end_ql)
         return replace(
             self,
@@ -182,16 +191,22 @@ class Song:
         A tuple in the order of onset, grace notes first, then of the lowest pitch and the
         end; a pitch that several parts play at once stands once, as loud as the loudest.
         """
-        found = {}
+        # What has the same times stands together.
+        found = defaultdict(list)
         for event in self.events:
-            found.setdefault((event.onset_ql, event.duration_ql), []).append(event)
+            found[event.onset_ql, event.duration_ql].append(event)
+        # Of each such group, one chord.
         chords = []
         for (onset_ql, duration_ql), together in found.items():
-            pitches = tuple(sorted({pitch for event in together for pitch in event.pitches}))
+            pitches = tuple(sorted(set().union(*(event.pitches for event in together))))
             velocity = max(event.velocity for event in together)
             chords.append(NoteEvent(onset_ql, duration_ql, pitches, velocity))
-        order = lambda e: (e.onset_ql, e.duration_ql > 0, e.pitches[0], e.duration_ql)
-        return tuple(sorted(chords, key=order))
+
+        def place(chord):
+            sounds = chord.duration_ql > 0  # a grace note comes before what it adorns
+            return chord.onset_ql, sounds, chord.pitches[0], chord.duration_ql
+
+        return tuple(sorted(chords, key=place))
 
     def pitch_ngrams(self, length):
         """Return the runs of so many events, in a form that knows no key, octave or rhythm.
@@ -200,31 +215,31 @@ class Song:
         run's first bass note. A shorter song is one run. Two songs that share
         a long run are versions of one tune: they belong on one side of a split.
         """
-        events = self.chords()
-        return {
-            tuple(
-                tuple(sorted({(pitch - events[k].pitches[0]) % 12 for pitch in event.pitches}))
-                for event in events[k : k + length]
-            )
-            for k in range(max(len(events) - length + 1, min(len(events), 1)))
-        }
+        chords = [event.pitches for event in self.chords()]
+        n_runs = max(len(chords) - length + 1, min(len(chords), 1))
+        runs = set()
+        for start in range(n_runs):
+            first_bass = chords[start][0]
+            run = []
+            for pitches in chords[start : start + length]:
+                classes = {(pitch - first_bass) % 12 for pitch in pitches}
+                run.append(tuple(sorted(classes)))
+            runs.add(tuple(run))
+        return runs
 
     def transposed(self, semitones):
         """Return the song so many semitones higher, its keys too; of two names the simpler one.
 
         Raises ValueError when a pitch would leave 0-127.
         """
-        return replace(
-            self,
-            events=tuple(
-                replace(event, pitches=tuple(pitch + semitones for pitch in event.pitches))
-                for event in self.events
-            ),
-            keys=tuple(
-                (onset_ql, _key_higher(sharps, semitones), mode)
-                for onset_ql, sharps, mode in self.keys
-            ),
-        )
+        events = []
+        for event in self.events:
+            pitches = tuple(pitch + semitones for pitch in event.pitches)
+            events.append(replace(event, pitches=pitches))
+        keys = []
+        for onset_ql, sharps, mode in self.keys:
+            keys.append((onset_ql, _key_higher(sharps, semitones), mode))
+        return replace(self, events=tuple(events), keys=tuple(keys))
 
 
 def joined(songs):
@@ -246,4 +261,5 @@ def _key_higher(sharps, semitones):
     """Return the sharps of a key so many semitones higher, from five flats to six sharps."""
     if semitones % 12 == 0:
         return sharps
+    # A semitone upwards is seven fifths upwards, and each fifth has one sharp more.
     return (sharps + 7 * semitones + 5) % 12 - 5

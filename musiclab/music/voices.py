@@ -45,12 +45,14 @@ def notes_on_grid(song, per_quarter, velocity_of=None):
     """
     notes = set()
     for event in song.events:
-        start, stop = (_nearest(ql * per_quarter) for ql in (event.onset_ql, event.end_ql))
+        start = _nearest(event.onset_ql * per_quarter)
+        stop = _nearest(event.end_ql * per_quarter)
         if event.duration_ql > 0:
             stop = max(stop, start + 1)
         velocity = velocity_of(event.velocity) if velocity_of else DEFAULT_VELOCITY
-        pitches = (max(pitch, LOWEST_PITCH + pitch % 12) for pitch in event.pitches)
-        notes |= {GridNote(start, stop, pitch, velocity) for pitch in pitches}
+        for pitch in event.pitches:
+            written = max(pitch, LOWEST_PITCH + pitch % 12)
+            notes.add(GridNote(start, stop, written, velocity))
     return sorted(notes)
 
 
@@ -66,10 +68,11 @@ def events_of_notes(notes, per_quarter):
     chords = defaultdict(set)
     for start, stop, pitch, velocity in notes:
         chords[start, stop, velocity].add(pitch)
-    return tuple(
-        NoteEvent(start / per_quarter, (stop - start) / per_quarter, tuple(sorted(chord)), velocity)
-        for (start, stop, velocity), chord in sorted(chords.items())
-    )
+    events = []
+    for (start, stop, velocity), chord in sorted(chords.items()):
+        onset_ql, duration_ql = start / per_quarter, (stop - start) / per_quarter
+        events.append(NoteEvent(onset_ql, duration_ql, tuple(sorted(chord)), velocity))
+    return tuple(events)
 
 
 # Four voices
@@ -111,8 +114,12 @@ def song_to_voices(song):
     for start, beginning in groupby(notes, key=lambda note: note.start):
         sounding = {voice: note for voice, note in sounding.items() if note.stop > start}
         kept = _outer([*sounding.values(), *beginning])
-        for voice in [voice for voice, note in sounding.items() if note not in kept]:
-            grid[start : sounding.pop(voice).stop, voice] = 0
+        # What sounds between the outer notes ends here.
+        for voice, note in list(sounding.items()):
+            if note not in kept:
+                grid[start : note.stop, voice] = 0
+                del sounding[voice]
+        # What begins takes the voices that are free.
         new = [note for note in kept if note.start == start]
         for voice, note in zip(_voices_for(new, sounding, last), new, strict=True):
             sounding[voice], last[voice] = note, note.pitch
@@ -136,18 +143,23 @@ def has_four_voices(song):
 
 def _is_line(events):
     """Return whether NoteEvents are one voice's, without chords and almost without overlaps."""
-    single = all(len(event.pitches) == 1 for event in events)
-    follows = lambda a, b: a.onset_ql < b.onset_ql and a.end_ql - b.onset_ql <= LEGATO_QL
-    sounding = sorted((e for e in events if e.duration_ql > 0), key=lambda e: e.onset_ql)
-    return bool(sounding) and single and all(follows(a, b) for a, b in pairwise(sounding))
+    if any(len(event.pitches) > 1 for event in events):
+        return False
+    sounding = [event for event in events if event.duration_ql > 0]
+    sounding.sort(key=lambda event: event.onset_ql)
+    for event, following in pairwise(sounding):
+        overlap_ql = event.end_ql - following.onset_ql
+        if event.onset_ql == following.onset_ql or overlap_ql > LEGATO_QL:
+            return False
+    return bool(sounding)
 
 
 def _parts_on_grid(song):
     """Return (grid, begins) of a song whose parts are the voices."""
-    lines = [
-        notes_on_grid(Song(tuple(e for e in song.events if e.part == voice)), SIXTEENTHS)
-        for voice in range(N_VOICES)
-    ]
+    lines = []
+    for voice in range(N_VOICES):
+        own = tuple(event for event in song.events if event.part == voice)
+        lines.append(notes_on_grid(Song(own), SIXTEENTHS))
     shape = max(note.stop for line in lines for note in line), N_VOICES
     grid, begins = np.zeros(shape, dtype=int), np.zeros(shape, dtype=bool)
     for voice, line in enumerate(lines):
@@ -161,21 +173,24 @@ def _parts_on_grid(song):
 def _outer(notes):
     """Return the two highest and the two lowest notes, from high to low."""
     notes = sorted(notes, key=lambda note: (-note.pitch, -note.stop, note.start))
+    if len(notes) <= N_VOICES:
+        return notes
     half = N_VOICES // 2
-    return notes if len(notes) <= N_VOICES else notes[:half] + notes[-half:]
+    return notes[:half] + notes[-half:]
 
 
 def _voices_for(notes, sounding, last):
     """Return a free voice for each note; see `song_to_voices`."""
 
     def cost(voices):
-        pairs = list(zip(voices, notes, strict=True))
-        crossed = sum(
-            (voice - other) * (note.pitch - held.pitch) > 0
-            for voice, note in pairs
-            for other, held in sounding.items()
-        )
-        return crossed, sum(_leap(last[voice], note.pitch) for voice, note in pairs)
+        n_crossed, leaps = 0, 0
+        for voice, note in zip(voices, notes, strict=True):
+            leaps += _leap(last[voice], note.pitch)
+            for other, held in sounding.items():
+                # The upper of two voices has the smaller number and should have the higher note.
+                if (voice - other) * (note.pitch - held.pitch) > 0:
+                    n_crossed += 1
+        return n_crossed, leaps
 
     free = [voice for voice in range(N_VOICES) if voice not in sounding]
     return min(combinations(free, len(notes)), key=cost)
@@ -206,26 +221,21 @@ def grid_to_song(grid, begins=None, **sound):
             "la rejilla tiene valores que no son alturas: usa enteros de 0 (silencio) a 127"
         )
     begins = np.zeros(grid.shape, dtype=bool) if begins is None else np.asarray(begins)
-    events = [
-        NoteEvent(
-            note.start / SIXTEENTHS,
-            (note.stop - note.start) / SIXTEENTHS,
-            (note.pitch,),
-            part=voice,
-        )
-        for voice in range(N_VOICES)
-        for note in _notes_of(grid[:, voice], begins[:, voice])
-    ]
+    events = []
+    for voice in range(N_VOICES):
+        for start, stop, pitch in _notes_of(grid[:, voice], begins[:, voice]):
+            onset_ql, duration_ql = start / SIXTEENTHS, (stop - start) / SIXTEENTHS
+            events.append(NoteEvent(onset_ql, duration_ql, (pitch,), part=voice))
     return Song(tuple(sorted(events, key=lambda event: (event.onset_ql, event.part))), **sound)
 
 
 def _notes_of(column, begins):
-    """Return the GridNotes of one voice: pitches and beginnings (n_sixteenths,)."""
-    changes = np.flatnonzero(begins | (np.diff(column.astype(int), prepend=0) != 0)).tolist()
-    pitches = column[changes].tolist()
-    stops = [*changes[1:], len(column)]
-    return [
-        GridNote(*note)
-        for note in zip(changes, stops[: len(changes)], pitches, strict=True)
-        if note[2]
-    ]
+    """Yield (start, stop, pitch) of the notes of one voice.
+
+    column, begins: its pitches, and where a note begins, arrays (n_sixteenths,)
+    """
+    changes = np.diff(column.astype(int), prepend=0) != 0
+    starts = np.flatnonzero(begins | changes).tolist()
+    for start, stop in pairwise([*starts, len(column)]):
+        if column[start]:
+            yield start, stop, int(column[start])

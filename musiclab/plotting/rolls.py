@@ -45,7 +45,7 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
     prompt_ql: quarter lengths at the start that were given, not generated
     colour: what the colour of a note says. "prompt": whether it was given;
         "voice": whose it is, its part's where several play, else one of the
-        four voices that `grid.song_to_voices` supposes; "velocity": how loud it is
+        four voices that `song_to_voices` supposes; "velocity": how loud it is
 
     Bars are numbered as in a score: a pick-up does not count. Of a song with
     more than MAX_BARS come the first ones, and the title says so. Raises
@@ -57,9 +57,11 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
     notes = _notes(song)
     draw_frame(ax, notes, 0, song.duration_ql, song.bar_lines_ql())
     if colour == "velocity":
-        _velocity_scale(draw_notes(ax, notes, array=[event.velocity for event, _ in notes]))
+        velocities = [event.velocity for event, _ in notes]
+        _velocity_scale(draw_notes(ax, notes, array=velocities))
     else:
-        names, palette = _voices(song, notes) if colour == "voice" else _given(notes, prompt_ql)
+        named = _voices(song, notes) if colour == "voice" else _given(notes, prompt_ql)
+        names, palette = named
         draw_notes(ax, notes, facecolors=[palette[name] for name in names])
         if colour == "voice" or prompt_ql:
             _legend_below(ax, palette)
@@ -94,23 +96,28 @@ def compare_songs(song, other, axes):
     Returns the axes. What counts as shared: see `evaluation.copied_run`.
     """
     run = copied_run(song, [other])
-    song, other = (replace(side, events=side.chords()) for side in (song, other))
-    ours, theirs = (range(k, k + run.length) for k in (run.start, run.source_start))
-    start, end = _span(song, ours)
-    source_start, source_end = _span(other, theirs)
-    full_ql = song.duration_ql or other.duration_ql
-    width = max(full_ql, end - start, source_end - source_start)
-    aligned = min(source_start - start, other.duration_ql - width)
-    left = max(aligned, source_end - width, 0.0)
+    song = replace(song, events=song.chords())
+    other = replace(other, events=other.chords())
+    ours = range(run.start, run.start + run.length)
+    theirs = range(run.source_start, run.source_start + run.length)
+    start_ql, end_ql = _span(song, ours)
+    source_start_ql, source_end_ql = _span(other, theirs)
+    passages_ql = end_ql - start_ql, source_end_ql - source_start_ql
+    width_ql = max(song.duration_ql or other.duration_ql, *passages_ql)
+    # The passages below each other, but neither cut off nor with nothing to their right.
+    aligned_ql = min(source_start_ql - start_ql, other.duration_ql - width_ql)
+    left_ql = max(aligned_ql, source_end_ql - width_ql, 0.0)
     notes = _notes(song) + _notes(other)
-    for ax, side, shared, first in zip(axes, (song, other), (ours, theirs), (0, left), strict=True):
-        draw_frame(ax, notes, first, first + width, side.bar_lines_ql())
-        events = enumerate(side.events)
-        colours = [ORANGE if k in shared else DIM for k, event in events for _ in event.pitches]
+    titles = _shared_titles(song, other, run)
+    sides = (song, ours, 0), (other, theirs, left_ql)
+    for ax, title, (side, shared, first_ql) in zip(axes, titles, sides, strict=True):
+        draw_frame(ax, notes, first_ql, first_ql + width_ql, side.bar_lines_ql())
+        colours = []
+        for k, event in enumerate(side.events):
+            colours += len(event.pitches) * [ORANGE if k in shared else DIM]
         draw_notes(ax, _notes(side), facecolors=colours)
         if shared:
             ax.axvspan(*_span(side, shared), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
-    for ax, title in zip(axes, _shared_titles(song, other, run), strict=True):
         ax.set_title(title, parse_math=False)
     axes[0].set_xlabel("")
     return axes
@@ -119,7 +126,9 @@ def compare_songs(song, other, axes):
 def _span(song, numbers):
     """Return when events begin and when the last of them ends."""
     events = [song.events[k] for k in numbers]
-    return (events[0].onset_ql, max(event.end_ql for event in events)) if events else (0.0, 0.0)
+    if not events:
+        return 0.0, 0.0
+    return events[0].onset_ql, max(event.end_ql for event in events)
 
 
 def _brief(name, n=30):
@@ -128,16 +137,19 @@ def _brief(name, n=30):
 
 
 def _shared_titles(song, other, run):
-    names = _brief(song.source) or "la canción", _brief(other.source) or "la otra"
+    name = _brief(song.source) or "la canción"
+    other_name = _brief(other.source) or "la otra"
     if not run.length:
-        return f"{names[0]}: no comparten ninguna nota", names[1]
+        return f"{name}: no comparten ninguna nota", other_name
     key = "en la misma tonalidad"
     if run.semitones:
-        distance = f"{abs(run.semitones)} semitono{'s' * (abs(run.semitones) > 1)}"
-        key = f"{distance} más {'abajo' if run.semitones > 0 else 'arriba'}"
+        n_semitones = abs(run.semitones)
+        where = "abajo" if run.semitones > 0 else "arriba"
+        key = f"{n_semitones} semitono{'s' if n_semitones > 1 else ''} más {where}"
+    start, source_start = comma(f"{run.onset_ql:g}"), comma(f"{run.source_onset_ql:g}")
     return (
-        f"{names[0]}: {run.length} notas o acordes seguidos, desde la negra {comma(f'{run.onset_ql:g}')}",
-        f"{names[1]}: los mismos, desde la negra {comma(f'{run.source_onset_ql:g}')}, {key}",
+        f"{name}: {run.length} notas o acordes seguidos, desde la negra {start}",
+        f"{other_name}: los mismos, desde la negra {source_start}, {key}",
     )
 
 
@@ -162,9 +174,11 @@ def draw_notes(ax, notes, **style):
         ax.text(0.5, 0.5, "sin notas", transform=ax.transAxes, ha="center", va="center")
     rows = [(event.onset_ql, event.duration_ql, pitch) for event, pitch in notes]
     onset, duration, pitch = np.reshape(rows, (-1, 3)).T
-    # A gap between notes, so that repeated ones can be told apart; a grace note is a stroke.
     width = np.ptp(ax.get_xlim())
-    duration = np.maximum(duration - np.minimum(0.14 * duration, width / 300), width / 500)
+    # A gap between notes, so that repeated ones can be told apart.
+    gap = np.minimum(0.14 * duration, width / 300)
+    # A grace note is a stroke.
+    duration = np.maximum(duration - gap, width / 500)
     boxes = _boxes(onset, onset + duration, pitch - 0.44, pitch + 0.44)
     style = {"linewidths": 0, "zorder": 2, "gid": "notas"} | style
     return ax.add_collection(PolyCollection(boxes, **style), autolim=False)
@@ -187,10 +201,14 @@ def _voices(song, notes):
         palette = VOICES
         names = [tuple(VOICES)[event.part] for event, _ in notes]
     elif song.n_parts > 1:
-        labels = [f"{k + 1}. {instrument_name(song.program_of(k))}" for k in range(song.n_parts)]
+        labels = []
+        for part in range(song.n_parts):
+            instrument = instrument_name(song.program_of(part))
+            labels.append(f"{part + 1}. {instrument}")
+        # The first parts have a colour each.
         palette = dict(zip(labels, PARTS, strict=False))
-        names = [label if label in palette else "las demás" for label in labels]
-        names = [names[event.part] for event, _ in notes]
+        names = [labels[event.part] for event, _ in notes]
+        names = [name if name in palette else "las demás" for name in names]
     else:
         palette = VOICES
         names = _names_on_grid(song, notes)
@@ -207,15 +225,19 @@ def _names_on_grid(song, notes):
         found = np.zeros(N_VOICES, dtype=bool)
         if event.duration_ql:
             step = notes_on_grid(Song((event,)), SIXTEENTHS)[0].start
-            found = begins[step] & (grid[step] == max(pitch, LOWEST_PITCH + pitch % 12))
+            written = max(pitch, LOWEST_PITCH + pitch % 12)
+            found = begins[step] & (grid[step] == written)
         names.append(tuple(VOICES)[found.argmax()] if found.any() else "sin voz")
     return names
 
 
 def _velocity_scale(drawn):
     drawn.set(cmap=LOUDNESS, norm=Normalize(1, 127))
-    velocities = [nearest_dynamic(16 * k) for k in range(2, 9, 2)]
-    names = [f"{v}  {DYNAMICS[(v + 8) // 16 - 1]}" for v in velocities]
+    velocities = [nearest_dynamic(velocity) for velocity in range(32, 129, 32)]
+    names = []
+    for velocity in velocities:
+        dynamic = DYNAMICS[round(velocity / 16) - 1]
+        names.append(f"{velocity}  {dynamic}")
     colour_bar(drawn, "intensidad").set_ticks(velocities, labels=names)
 
 
@@ -225,7 +247,9 @@ def _legend_below(ax, palette):
     below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
     place = {"loc": "upper right", "bbox_to_anchor": (1, 0), "bbox_transform": below}
     longest = max(map(len, palette), default=0)
-    ncols = max(1, int((in_points(ax)[0] - 110) / (34 + 6.3 * longest)))
+    width_pt, _ = in_points(ax)
+    # Beside the label of the axis; of each column the patch and its letters.
+    ncols = max(1, int((width_pt - 110) / (34 + 6.3 * longest)))
     ax.legend(handles=patches, ncols=ncols, borderaxespad=0, handlelength=1.3, **place)
 
 
@@ -255,7 +279,8 @@ def _keyboard(ax, low, high):
     """Draw the keys from low to high at the left of the ax, and shade the rows of the black ones."""
     blacks = np.array([pitch for pitch in range(low, high + 1) if pitch % 12 in BLACK_KEYS])
     # Between white keys: B and C, E and F meet at a row's edge, the others behind a black key.
-    seams = [*blacks, *(p - 0.5 for p in range(low + 1, high + 1) if p % 12 in (0, 5))]
+    edges = [pitch - 0.5 for pitch in range(low + 1, high + 1) if pitch % 12 in (0, 5)]
+    seams = [((-KEYS_PT, y), (-1, y)) for y in (*blacks, *edges)]
     rows = _boxes(0, 1, blacks - 0.5, blacks + 0.5)
     bed = _boxes(-KEYS_PT, -1, low - 0.5, [high + 0.5])
     keys = _boxes(-KEYS_PT, -0.42 * KEYS_PT, blacks - 0.5, blacks + 0.5)
@@ -268,7 +293,7 @@ def _keyboard(ax, low, high):
     for drawn in (
         PolyCollection(rows, facecolors="#F0F2F5", **across),
         PolyCollection(bed, facecolors="white", zorder=3, **style),
-        LineCollection([((-KEYS_PT, y), (-1, y)) for y in seams], zorder=3.1, **style),
+        LineCollection(seams, zorder=3.1, **style),
         PolyCollection(keys, facecolors=BLACK, zorder=3.2, **style),
     ):
         ax.add_collection(drawn, autolim=False)
@@ -276,28 +301,35 @@ def _keyboard(ax, low, high):
 
 def _bars(ax, bar_lines):
     """Draw bar lines and, above the ax, the numbers of as many bars as there is room for."""
-    numbers = numbered_bars(bar_lines, *ax.get_xlim(), in_points(ax)[0] / 24)
-    if numbers:
-        drawn = bar_lines if len(bar_lines) < 10 * len(numbers) else list(numbers.values())
-        across = ax.get_xaxis_transform()
-        ax.vlines(drawn, 0, 1, transform=across, color=PALE, linewidth=0.9, zorder=0.8)
-        top = ax.secondary_xaxis("top")
-        top.set_xticks(list(numbers.values()), map(str, numbers))
-        top.tick_params(length=0, pad=2, labelsize="small", labelcolor=SLATE)
-        top.spines["top"].set_visible(False)
-        label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction")
+    width_pt, _ = in_points(ax)
+    numbers = numbered_bars(bar_lines, *ax.get_xlim(), width_pt / 24)
+    if not numbers:
+        return
+    places = list(numbers.values())
+    drawn = bar_lines if len(bar_lines) < 10 * len(numbers) else places
+    across = ax.get_xaxis_transform()
+    ax.vlines(drawn, 0, 1, transform=across, color=PALE, linewidth=0.9, zorder=0.8)
+    top = ax.secondary_xaxis("top")
+    top.set_xticks(places, map(str, numbers))
+    top.tick_params(length=0, pad=2, labelsize="small", labelcolor=SLATE)
+    top.spines["top"].set_visible(False)
+    label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction")
 
 
 def numbered_bars(bar_lines, left, right, n):
     """Return {number: onset_ql} of each, every second, fourth, ... bar, n or so in the span."""
-    lengths = np.append(np.diff(bar_lines), right - left)
+    span = right - left
+    lengths = np.append(np.diff(bar_lines), span)
     pick_up = len(lengths) > 2 and lengths[0] < lengths[1] - 1e-6
+    usual = np.median(lengths[:-1] if len(lengths) > 1 else lengths)
     step = 1
-    while step * np.median(lengths[:-1] if len(lengths) > 1 else lengths) < (right - left) / n:
+    while step * usual < span / n:
         step *= 2
     numbers, last = {}, -np.inf
+    # A pick-up is bar 0, which has no number.
     for number, line in enumerate(bar_lines, start=0 if pick_up else 1):
-        room = line - last > 0.5 * (right - left) / n
-        if number and left <= line < right and (number - 1) % step == 0 and room:
+        in_turn = number > 0 and (number - 1) % step == 0
+        room = line - last > 0.5 * span / n
+        if in_turn and room and left <= line < right:
             numbers[number] = last = line
     return numbers
