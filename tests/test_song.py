@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musiclab.music import NoteEvent, Song, joined
+from musiclab.music.song import make_events
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,16 @@ def test_impossible_event_is_refused(song, name, values):
             replace(song.events[0], **{name: value})
     with pytest.raises(FrozenInstanceError):
         song.events[0].velocity = 1
+
+
+def test_events_made_at_once_are_those_of_the_constructor():
+    (made,) = make_events([(60, 64)], [1.5], [0.5], [70], [2])
+    event = NoteEvent(1.5, 0.5, (60, 64), 70, 2)
+    assert type(made) is NoteEvent and made == event and hash(made) == hash(event)
+    assert pickle.loads(pickle.dumps(made)) == event
+    assert not hasattr(made, "__dict__")
+    with pytest.raises(FrozenInstanceError):
+        made.velocity = 1
 
 
 def test_durations(song):

@@ -35,10 +35,12 @@ class Bar(NamedTuple):
 
     @property
     def origin(self):
+        """The tick at which the whole bar would begin."""
         return self.start - self.phase
 
     @property
     def whole(self):
+        """Whether it is no part of a bar."""
         return self.stop - self.start == bar_length(self.metre)
 
 
@@ -54,10 +56,12 @@ class Section(NamedTuple):
 
     @property
     def length(self):
+        """Ticks from its first bar to its end."""
         return self.starts.stop - self.starts.start
 
     @property
     def lasts(self):
+        """Whether it has more than one bar."""
         return len(self.starts) > 1
 
     def may_divide(self, metre):

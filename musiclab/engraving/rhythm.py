@@ -63,6 +63,7 @@ class Piece(NamedTuple):
 
     @property
     def flagged(self):
+        """Whether it is a note shorter than a quarter."""
         return bool(self.chord.pitches) and self.written < TICKS
 
 
