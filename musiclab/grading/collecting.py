@@ -30,7 +30,9 @@ PARTS = {".ipynb": "cuaderno", ".zip": "zip", ".rar": "zip", ".7z": "zip", ".gz"
 # «Participante_101» (blind) or «Grupo 1_7» (a team), and may hold numbers itself.
 _MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)")
 # «perezana_LATE_5501_98765_02.ipynb»
-_CANVAS = re.compile(r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE)
+_CANVAS = re.compile(
+    r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -315,6 +317,6 @@ def _without_outputs(data):
             cell.pop("outputs", None)
             cell.pop("attachments", None)
             cell.pop("execution_count", None)
-        return json.dumps(notebook, ensure_ascii=False).encode()
+        return json.dumps(notebook).encode()
     except (ValueError, TypeError, KeyError, AttributeError, *EXHAUSTED):
         return data
