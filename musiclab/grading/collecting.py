@@ -33,6 +33,7 @@ _MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d+)_assignsubmission_(?P<kind>[a-z
 _CANVAS = re.compile(
     r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE
 )
+_BLIND = ("participant", "participante")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Submission:
     notes: Spanish sentences on what was left out
     problem: a Spanish sentence where there is no notebook to grade
     file: the notebook's name; when: of its last change, "" where unknown
-    late: whether the LMS says that it came late
+    late: whether the LMS says that it came late; lms: "moodle", "canvas" or ""
+    own_fault: whether the problem is the disk's or the grader's, not the student's
     """
 
     id: str
@@ -55,6 +57,8 @@ class Submission:
     file: str = ""
     when: str = ""
     late: bool = False
+    lms: str = ""
+    own_fault: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,7 @@ def _unwrapped(entries):
 class _Owner:
     id: str
     name: str
+    lms: str = ""
     late: bool = False
 
 
@@ -251,12 +256,15 @@ def _owner(entry, canvas, stem):
     """Return (whose a file is, or None, its name among that student's files)."""
     first, rest = clean(entry.parts[0]), "/".join(map(clean, entry.parts[1:]))
     if found := _MOODLE.fullmatch(first):
-        owner = _Owner(found["id"], found["name"].rstrip("_") or found["id"])
+        name = found["name"].rstrip("_")
+        if not name or name.lower() in _BLIND:
+            name = f"{name} {found['id']}".strip()
+        owner = _Owner(found["id"], name, "moodle")
         # What was typed into Moodle's own field is no notebook.
         return (owner if found["kind"] == "file" else None), rest or found["rest"]
     if canvas:
         found = _CANVAS.fullmatch(first)
-        return _Owner(found["id"], found["name"], bool(found["late"])), found["rest"]
+        return _Owner(found["id"], found["name"], "canvas", bool(found["late"])), found["rest"]
     if rest:
         return _Owner(plain_id(first), first), rest
     if not _kind(entry):
@@ -280,7 +288,7 @@ def _submission(owner, name, files, stem, budget):
     good = [(file, entry) for file, entry in files if not entry.refused]
     notebooks = [(file, entry) for file, entry in good if _kind(entry) == "cuaderno"]
     packed = [file for file, entry in good if _kind(entry) == "zip"]
-    made = Submission(name, owner.name, late=owner.late)
+    made = Submission(name, owner.name, late=owner.late, lms=owner.lms)
     if not notebooks:
         problem = "No hay ningún cuaderno (.ipynb) en la entrega."
         if packed:
@@ -298,14 +306,16 @@ def _submission(owner, name, files, stem, budget):
     try:
         data = entry.read(MOST_BYTES)
     except OSError as error:
-        return replace(made, problem=f"No se puede leer «{file}»: {reason(error)}.")
+        problem = f"No se puede leer «{file}»: {reason(error)}."
+        return replace(made, problem=problem, own_fault=True)
     if len(data) > MOST_BYTES or entry.size > MOST_BYTES:
         most = MOST_BYTES // 2**20
         return replace(made, problem=f"«{file}» ocupa más de {most} MB: borra sus salidas.")
     data = _without_outputs(data)
     budget[0] -= len(data)
     if budget[0] < 0:
-        return replace(made, problem="Las entregas juntas ocupan demasiado; califícala aparte.")
+        problem = "Las entregas juntas ocupan demasiado: califica esta aparte."
+        return replace(made, problem=problem, own_fault=True)
     return replace(made, data=data)
 
 

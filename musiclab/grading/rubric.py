@@ -17,7 +17,7 @@ from musiclab.files import shown, write_bytes
 from musiclab.grading.leaks import grade_id, place
 from musiclab.grading.matching import EXERCISES, PREFIX, parsed
 from musiclab.grading.release import solutions
-from musiclab.grading.results import Item, RunResult
+from musiclab.grading.results import Item
 
 KINDS = {"Exercise": "function", "Question": "question"}
 HEADING = """\
