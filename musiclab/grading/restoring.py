@@ -19,6 +19,7 @@ from musiclab.grading.matching import defined_name, names_of
 MOST_CELLS, MOST_SOURCE = 2000, 2**21  # of a submission; characters of all its sources
 UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
 INJECTED = "parametros-de-la-correccion"
+_DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
 
 
 @dataclass(frozen=True)
@@ -240,25 +241,33 @@ def _injected(parameters):
 
 
 def _without_shows(pieces, backbone, answers):
-    """Return (id, source) of the pieces, without released cells that only show an answer.
+    """Return (id, source) of the pieces, without released cells that the student's do not need.
 
-    A function without end, called in one, would end the box for all others.
-    What comes behind the student's last cell is not needed either.
+    A function without end, called in one that only shows what it gives,
+    would end the box for all others; and what is not imported costs nothing.
     """
-    wanted = set()
-    kept = []
+    known = [_names(source) for _, source, _ in pieces]
+    own = [k for k, (_, _, number) in enumerate(pieces) if number is None or number in answers]
+    wanted = set().union(*(known[k][1] for k in own if known[k]))
+    # Code that cannot be read before it runs, such as a magic, may use any name.
+    blind = not all(known[k] for k in own) or bool(wanted & _DYNAMIC)
     shown = {defined_name(backbone[k], unaccented(grade_id(backbone[k])), "") for k in answers}
-    behind = True
-    for name, source, number in reversed(pieces):
-        ours = number is not None and number not in answers
-        behind = behind and ours
-        try:
-            bound, used = names_of(source)
-        except UNREADABLE:
-            bound, used = set(), set()
-        idle = not bound & wanted
-        if ours and name != INJECTED and idle and (behind or used & shown):
-            continue
+    behind, kept = True, []
+    for k in reversed(range(len(pieces))):
+        name, source, _ = pieces[k]
+        bound, used = known[k] or (set(), set())
+        behind = behind and k not in own
+        if k not in own and name != INJECTED and not bound & wanted:
+            touches = blind or not known[k] or bool(used & wanted)
+            if behind or used & shown or not touches:
+                continue
         wanted |= used
         kept.append((name, source))
     return kept[::-1]
+
+
+def _names(source):
+    try:
+        return names_of(source)
+    except UNREADABLE:
+        return None
