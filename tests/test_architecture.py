@@ -44,6 +44,7 @@ HOUSE = {
         "judging",
         "lms",
         "reporting",
+        "delivering",
         "grade",
     ),
     "cli": (),

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from musiclab.course.parameters import EXHAUSTED, NOTEBOOKS, read_notebook, read_parameters
 from musiclab.errors import GradingError, ReleaseError
-from musiclab.files import output_folder, read_regular, shown, write_bytes, write_json
+from musiclab.files import output_folder, read_regular, shown, write_json
 from musiclab.grading import lms, reporting
 from musiclab.grading.collecting import MOST_BYTES, collect
+from musiclab.grading.delivering import deliver
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import OWN_FAULT, Graded
 from musiclab.grading.restoring import restore
@@ -29,7 +30,17 @@ from musiclab.progress import progress
 PACKAGE = Path(__file__).parents[1]
 STATE = "calificacion.json"
 # What of this room has no say in what a run gives.
-REPORTS_ONLY = ("__init__", "collecting", "grade", "leaks", "lms", "release", "reporting", "rubric")
+REPORTS_ONLY = (
+    "__init__",
+    "collecting",
+    "delivering",
+    "grade",
+    "leaks",
+    "lms",
+    "release",
+    "reporting",
+    "rubric",
+)
 FOLDER_INSIDE = "salidas"
 
 
@@ -120,14 +131,18 @@ def grade(
     if judge is None and not trust:
         check_isolation()
     tasks = [_task(one, assignment, seed, isolation, folder) for one in handed_in]
-    todo = [one for one in tasks if not _is_done(one, assignment)]
+    todo = [
+        task
+        for one, task in zip(handed_in, tasks, strict=True)
+        if not one.problem and not _is_done(task, assignment)
+    ]
     show(_plan(len(tasks), len(todo)))
     _run(todo, judge, n_jobs)
     times = lms.submission_times(worksheet) if worksheet else {}
     class_ = [
         _graded(one, task, assignment, times) for one, task in zip(handed_in, tasks, strict=True)
     ]
-    for sentence in _write(class_, assignment, folder, worksheet, canvas):
+    for sentence in deliver(class_, assignment, folder, worksheet, canvas):
         show(sentence)
     return class_
 
@@ -271,11 +286,19 @@ def _run(todo, judge, n_jobs):
     for leftover in todo[0].path.parent.glob(".*.tmp-*"):
         with suppress(OSError):
             leftover.unlink()
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
     parallel = joblib.Parallel(n_jobs=min(n_jobs, len(todo)), return_as="generator_unordered")
     done = parallel(joblib.delayed(run_one)(task, judge) for task in todo)
     bar = progress(done, "Calificando", "entrega", total=len(todo))
-    for name in bar:
-        bar.set_postfix_str(name, refresh=False)
+    try:
+        for name in bar:
+            bar.set_postfix_str(name, refresh=False)
+    except BrokenProcessPool as error:
+        raise GradingError(
+            "un proceso del corrector se ha cerrado, quizá por falta de memoria; repite la orden con "
+            "--jobs 1: sigue donde estaba"
+        ) from error
 
 
 def run_one(task, judge=None):
@@ -346,75 +369,3 @@ def _graded(one, task, assignment, times):
         lost = rubric.late.share_lost(when, one.late)
     total = None if None in points else round(sum(points) * (1 - lost), 4)
     return replace(made, run=run, points=total, lost=lost)
-
-
-# Files
-
-
-def _write(class_, assignment, folder, worksheet, canvas):
-    """Write all files; return Spanish sentences on them."""
-    said, items = [], assignment.rubric.items
-    marks = [
-        lms.Mark(one.id, one.name, one.lms, one.share, reporting.comment(one)) for one in class_
-    ]
-    ids = {one.id: one.id for one in class_ if one.lms == "moodle"}
-    if worksheet:
-        filled = lms.fill_worksheet(worksheet, marks)
-        ids |= filled.ids
-        said += _filled(filled, write_bytes(folder / "moodle.csv", filled.data), "de Moodle")
-    if canvas:
-        filled = lms.fill_canvas(canvas, marks, assignment.stem)
-        said += _filled(filled, write_bytes(folder / "canvas.csv", filled.data), "de Canvas")
-    pages = {one.id: reporting.feedback_page(one, assignment.title) for one in class_}
-    known = {f"{name}.html" for name in pages}
-    for old in (folder / "feedback").glob("*.html"):
-        if old.name not in known:
-            old.unlink()
-    for name, page in pages.items():
-        write_bytes(folder / "feedback" / f"{name}.html", page.encode())
-    if ids:
-        inside = [(one.name, ids[one.id], pages[one.id]) for one in class_ if one.id in ids]
-        write_bytes(folder / "moodle_feedback.zip", lms.feedback_zip(inside))
-    for one in class_:
-        _add_marks(one, folder)
-    write_bytes(folder / "grades.csv", reporting.grades_csv(class_, items))
-    teacher = reporting.teacher_page(class_, assignment.title, said)
-    page = write_bytes(folder / "profesor.html", teacher.encode())
-    review = [one.name for one in class_ if one.points is None]
-    if review:
-        said.append(f"Por revisar, sin nota: {', '.join(review)}.")
-    return [*said, f"Hecho: abre {shown(page)}."]
-
-
-def _add_marks(one, folder):
-    """Put the marks beside the run in results/<id>.json, where they have changed."""
-    path = folder / "results" / f"{one.id}.json"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (ValueError, *EXHAUSTED):
-        result = {}
-    if not one.run:  # of a version that could be run, or of none
-        result = {key: result.get(key) for key in ("key", "hashes", "problem") if key in result}
-        result |= {"id": one.id, "run": None, "problem": one.problem}
-    marks = {
-        "name": one.name,
-        "file": one.file,
-        "points": one.points,
-        "maximum": one.maximum,
-        "lost_for_late": one.lost,
-        "items": {item.grade_id: item.points for item in one.run.items} if one.run else {},
-    }
-    if result.get("marks") != marks:
-        write_json(path, result | {"marks": marks})
-
-
-def _filled(filled, path, whose):
-    said = [f"La hoja {whose} está rellena en {shown(path)}."]
-    for names, sentence in (
-        (filled.zeros, "Con un 0, que al importar puede no escribirse: ponlo a mano a"),
-        (filled.unknown, "Sin fila en la hoja:"),
-        (filled.untouched, "La hoja no deja cambiar la nota de"),
-    ):
-        if names:
-            said.append(f"{sentence} {', '.join(names)}.")
-    return said
