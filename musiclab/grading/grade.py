@@ -22,7 +22,7 @@ from musiclab.grading.collecting import MOST_BYTES, collect
 from musiclab.grading.delivering import deliver
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import OWN_FAULT, Graded
-from musiclab.grading.restoring import restore
+from musiclab.grading.restoring import backbone_of, restore
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_rubric, items_of, read_rubric
 from musiclab.progress import progress
@@ -48,12 +48,12 @@ FOLDER_INSIDE = "salidas"
 class Assignment:
     """What a class was asked for.
 
-    stem: such as `02_representar_la_musica`; released: the notebook
+    stem: such as `02_representar_la_musica`; backbone: the released cells
     parameters: {name: default} of its parameters cell
     """
 
     stem: str
-    released: object
+    backbone: tuple
     rubric: Rubric
     parameters: dict
     digest: str
@@ -81,7 +81,7 @@ def load_assignment(name, root=NOTEBOOKS):
 
 def _assignment(stem, path, released, rubric):
     digest = sha256(path.read_bytes()).hexdigest()
-    return Assignment(stem, released, rubric, read_parameters(path), digest)
+    return Assignment(stem, backbone_of(released), rubric, read_parameters(path), digest)
 
 
 @dataclass(frozen=True)
@@ -307,10 +307,9 @@ def run_one(task, judge=None):
         restored = _restored(task)
         run = None if restored.problem else _judged(task, restored, judge)
         about = {"notes": restored.notes, "problem": restored.problem, "written": restored.written}
-    except GradingError:
-        raise
     except Exception as error:  # the grader's own fault, which is no student's
-        reason = f"el corrector se ha detenido con {type(error).__name__}: {str(error)[:200]}"
+        said = str(error)[:200]
+        reason = said if isinstance(error, GradingError) else f"{type(error).__name__}: {said}"
         run, about = _fault(task.assignment.rubric.items, task.isolation, reason), {}
     result = {"id": task.id, "key": task.key, "run": asdict(run) if run else None, **about}
     hashes = {"submission": sha256(task.data).hexdigest(), "released": task.assignment.digest}
@@ -321,7 +320,7 @@ def run_one(task, judge=None):
 def _restored(task):
     chosen = {"SEED": task.notebook_seed, "OUTPUT_DIR": FOLDER_INSIDE}
     known = {k: v for k, v in chosen.items() if k in task.assignment.parameters}
-    return restore(task.assignment.released, task.data, known)
+    return restore(task.assignment.backbone, task.data, known)
 
 
 def _judged(task, restored, judge):

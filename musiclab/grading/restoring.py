@@ -23,6 +23,16 @@ _DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
 
 
 @dataclass(frozen=True)
+class ReleasedCell:
+    """A cell of the released notebook, which another process takes without nbformat."""
+
+    id: str
+    cell_type: str
+    source: str
+    metadata: dict
+
+
+@dataclass(frozen=True)
 class Restored:
     """What is run of a submission.
 
@@ -49,17 +59,24 @@ class _Cell:
     mine: int | None = None
 
 
-def restore(released, data, parameters):
+def backbone_of(notebook):
+    """Return the cells of a notebook, as nbformat reads it, as a tuple of ReleasedCell."""
+    return tuple(
+        ReleasedCell(cell.id, cell.cell_type, cell.source, json.loads(json.dumps(cell.metadata)))
+        for cell in notebook.cells
+    )
+
+
+def restore(backbone, data, parameters):
     """Return what to run of a submission, as a Restored.
 
-    released: the released notebook, as nbformat reads it
+    backbone: what `backbone_of` gives of the released notebook
     data: bytes of what was handed in, which may be anything
     parameters: {name: value} in place of the defaults of the released notebook
     """
     cells, problem = _read(data)
     if problem:
         return Restored(problem=problem)
-    backbone = released.cells
     answers = {
         k: unaccented(grade_id(cell)) for k, cell in enumerate(backbone) if _is_solution(cell)
     }
