@@ -27,6 +27,7 @@ HOUSE = {
     "card": (),
     "chorales": ("files", "memories", "features", "network", "corpus", "model", "table"),
     "course": ("parameters", "runs", "copies", "playground"),
+    "exercises": ("calling", "comparing", "exercise", "representing"),
     "grading": (
         "leaks",
         "matching",

@@ -4,7 +4,8 @@ import json
 
 from musiclab.course.parameters import EXHAUSTED
 from musiclab.files import shown, write_bytes, write_json
-from musiclab.grading import lms, reporting
+from musiclab.grading.lms import Mark, feedback_zip, fill_canvas, fill_worksheet
+from musiclab.grading.reporting import comment, feedback_page, grades_csv, teacher_page
 
 
 def deliver(class_, assignment, folder, worksheet, canvas):
@@ -13,18 +14,16 @@ def deliver(class_, assignment, folder, worksheet, canvas):
     class_: list of Graded; worksheet, canvas: the teacher's files, or None
     """
     said, items = [], assignment.rubric.items
-    marks = [
-        lms.Mark(one.id, one.name, one.lms, one.share, reporting.comment(one)) for one in class_
-    ]
+    marks = [Mark(one.id, one.name, one.lms, one.share, comment(one)) for one in class_]
     ids = {one.id: one.id for one in class_ if one.lms == "moodle"}
     if worksheet:
-        filled = lms.fill_worksheet(worksheet, marks)
+        filled = fill_worksheet(worksheet, marks)
         ids |= filled.ids
         said += _filled(filled, write_bytes(folder / "moodle.csv", filled.data), "de Moodle")
     if canvas:
-        filled = lms.fill_canvas(canvas, marks, assignment.stem)
+        filled = fill_canvas(canvas, marks, assignment.stem)
         said += _filled(filled, write_bytes(folder / "canvas.csv", filled.data), "de Canvas")
-    pages = {one.id: reporting.feedback_page(one, assignment.title) for one in class_}
+    pages = {one.id: feedback_page(one, assignment.title) for one in class_}
     known = {f"{name}.html" for name in pages}
     for old in (folder / "feedback").glob("*.html"):
         if old.name not in known:
@@ -33,12 +32,12 @@ def deliver(class_, assignment, folder, worksheet, canvas):
         write_bytes(folder / "feedback" / f"{name}.html", page.encode())
     if ids:
         inside = [(one.name, ids[one.id], pages[one.id]) for one in class_ if one.id in ids]
-        write_bytes(folder / "moodle_feedback.zip", lms.feedback_zip(inside))
+        write_bytes(folder / "moodle_feedback.zip", feedback_zip(inside))
     for one in class_:
         _add_marks(one, folder)
-    write_bytes(folder / "grades.csv", reporting.grades_csv(class_, items))
-    teacher = reporting.teacher_page(class_, assignment.title, said)
-    page = write_bytes(folder / "profesor.html", teacher.encode())
+    write_bytes(folder / "grades.csv", grades_csv(class_, items))
+    overview = teacher_page(class_, assignment.title, said)
+    page = write_bytes(folder / "profesor.html", overview.encode())
     review = [one.name for one in class_ if one.points is None]
     if review:
         said.append(f"Por revisar, sin nota: {', '.join(review)}.")

@@ -17,11 +17,11 @@ from pathlib import Path
 from musiclab.course.parameters import EXHAUSTED, NOTEBOOKS, read_notebook, read_parameters
 from musiclab.errors import GradingError, ReleaseError
 from musiclab.files import output_folder, read_regular, shown, write_json
-from musiclab.grading import lms, reporting
 from musiclab.grading.collecting import MOST_BYTES, collect
 from musiclab.grading.delivering import deliver
+from musiclab.grading.lms import submission_times
 from musiclab.grading.release import EXERCISES, solutions
-from musiclab.grading.reporting import OWN_FAULT, Graded
+from musiclab.grading.reporting import OWN_FAULT, Graded, people
 from musiclab.grading.restoring import backbone_of, restore
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_rubric, items_of, read_rubric
@@ -138,7 +138,7 @@ def grade(
     ]
     show(_plan(len(tasks), len(todo)))
     _run(todo, judge, n_jobs)
-    times = lms.submission_times(worksheet) if worksheet else {}
+    times = submission_times(worksheet) if worksheet else {}
     class_ = [
         _graded(one, task, assignment, times) for one, task in zip(handed_in, tasks, strict=True)
     ]
@@ -270,8 +270,8 @@ def _run_result(data):
 
 def _plan(n_all, n_todo):
     if n_todo == n_all:
-        return f"{reporting.people(n_all)}."
-    return f"{reporting.people(n_all)}; {n_all - n_todo} no han cambiado y no se repiten."
+        return f"{people(n_all)}."
+    return f"{people(n_all)}; {n_all - n_todo} no han cambiado y no se repiten."
 
 
 # Running
