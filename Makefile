@@ -41,7 +41,7 @@ bench-learning: env ## mide qué aprende cada red, y si escucha su ruido: unos 2
 	$(BIN)/python benchmarks/noise.py
 
 bench-jsb: env ## la tabla de los corales JSB: make bench-jsb DATA=carpeta
-	$(BIN)/musiclab bench jsb --data "$(DATA)" --results benchmarks/results/jsb.csv --save runs/jsb/model.npz
+	$(BIN)/musiclab bench jsb --data "$(DATA)" --results benchmarks/results/jsb.csv --save runs/jsb/model.safetensors
 
 store: env ## ejecuta los cuadernos y guarda sus salidas
 	$(BIN)/musiclab store

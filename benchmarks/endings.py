@@ -1,6 +1,6 @@
 """How the songs of lesson 1 end: by the network's own <end>, or cut at the limit.
 
-The bundle is one that the lesson left in its OUTPUT_DIR; for each seed the
+The bundle is one that the lesson left in its OUTPUT_DIR; for each SONG_SEED the
 song is written as the lesson writes it, after the same prompt. Prints a row a
 seed and writes them to benchmarks/results/endings.csv.
 
@@ -53,9 +53,8 @@ def ending(bundle, motif, chosen, seed):
         bundle.model,
         bundle.vocabulary.to_ids(motif),
         chosen["N_NOTES"],
-        bundle.window_length,
-        chosen["TEMPERATURE"],
-        np.random.default_rng(seed),
+        temperature=chosen["TEMPERATURE"],
+        rng=np.random.default_rng(seed),
         banned_ids=[start_id],
         end_id=end_id,
     )

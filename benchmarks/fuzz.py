@@ -24,13 +24,13 @@ import threading
 import time
 import traceback
 import warnings
-import zipfile
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
+from safetensors.numpy import load, save
 
 from musiclab.errors import MusiclabError
 
@@ -149,55 +149,44 @@ def _change_value(value, rng):
 
 
 def _mutate_archive(data, rng):
-    """Change a member of a .npz and pack it anew, with right checksums; None for another file."""
-    if not data.startswith(b"PK"):
+    """Change the text or an array of an archive, and seal it anew; None for another file."""
+    from musiclab.training.archive import KEY, seal_of
+
+    length = int.from_bytes(data[:8], "little")
+    if not data[8:].startswith(b'{"__metadata__"'):
         return None
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = [[name, archive.read(name)] for name in archive.namelist()]
-    chosen = members[0 if rng.random() < 0.6 else rng.integers(len(members))]
-    if chosen[0] == "meta.npy" and rng.random() < 0.9:
-        text = np.load(io.BytesIO(chosen[1])).tobytes()
-        text = _mutate_json(text, rng) if rng.random() < 0.8 else _insert(text, None, rng)
-        chosen[1] = _npy(np.frombuffer(text, np.uint8))
+    text = json.loads(data[8 : 8 + length])["__metadata__"][KEY].partition(" ")[2]
+    tensors = load(data)
+    name = [*tensors][rng.integers(len(tensors))]
+    if rng.random() < 0.6:
+        changed = (
+            _mutate_json(text, rng) if rng.random() < 0.8 else _insert(text.encode(), None, rng)
+        )
+        text = changed.decode(errors="replace")
     else:
-        chosen[1] = _mutate_npy(chosen[1], rng)
+        tensors[name] = _change_array(tensors[name], rng)
     if rng.random() < 0.1:
-        del members[rng.integers(len(members))]
+        del tensors[name]
     if rng.random() < 0.1:
-        members.append([("../x", "array_000.npy", "array_1000.npy")[rng.integers(3)], chosen[1]])
-    file = io.BytesIO()
-    kind = zipfile.ZIP_DEFLATED if rng.random() < 0.1 else zipfile.ZIP_STORED
-    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", kind) as archive:
-        warnings.simplefilter("ignore")  # two members of one name
-        for name, content in members:
-            archive.writestr(name, content)
-    return file.getvalue()
+        tensors[("../x", "array_000", "array_1000")[rng.integers(3)]] = np.zeros(2, np.float32)
+    tensors = {key: np.asarray(array, order="C") for key, array in tensors.items()}
+    data = save(tensors, {KEY: f"{seal_of(text, tensors)} {text}"})
+    if rng.random() < 0.1:
+        data = data.replace(b'"shape":[', b'"shape":[1000000000,', 1)
+    if rng.random() < 0.1:
+        data = _flip(data[:128], None, rng) + data[128:]
+    return data
 
 
-def _mutate_npy(data, rng):
-    array, kind = np.load(io.BytesIO(data)), rng.integers(7)
+def _change_array(array, rng):
+    kind = rng.integers(4)
     if kind == 0:
-        header = data.replace(b"'shape': (", b"'shape': (1000000000, ", 1)
-        return header[: len(data)]
+        return array * np.float32("nan")
     if kind == 1:
-        return data.replace(b"'<f4'", b"'|O' ", 1).replace(b"'|u1'", b"'|O' ", 1)
+        return array.astype(("f8", "i4", "f2", "c8", "?", "u1")[rng.integers(6)])
     if kind == 2:
-        return _flip(data[:128], None, rng) + data[128:]
-    if kind == 3:
-        array = array * np.float32("nan")
-    if kind == 4:
-        array = array.astype(("f8", "i4", ">f4", "c8", "U8", "?", "f2")[rng.integers(7)])
-    if kind == 5:
-        array = np.resize(array, rng.integers(0, 9, rng.integers(0, 4)))
-    if kind == 6:
-        array = array.T + array.dtype.type(1)
-    return _npy(array)
-
-
-def _npy(array):
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
+        return np.resize(array, rng.integers(0, 9, rng.integers(0, 4)))
+    return array.T + array.dtype.type(1)
 
 
 # Targets: each gives real files and a function that reads bytes
@@ -271,7 +260,7 @@ def _bundles(folder):
 
 
 def bundle(folder):
-    """`model.npz` of three families of networks."""
+    """`model.safetensors` of three families of networks."""
     from musiclab.training import BUNDLE, load_bundle
 
     originals = [(folder / str(k) / BUNDLE).read_bytes() for k, _ in enumerate(_bundles(folder))]
@@ -284,7 +273,7 @@ def bundle(folder):
 
 
 def checkpoint(folder):
-    """`checkpoint.npz` of a training that is gone on with; nothing is left to train."""
+    """`checkpoint.safetensors` of a training that is gone on with; nothing is left to train."""
     from musiclab.training import CHECKPOINT, train
 
     one, windows = next(_bundles(folder))
@@ -304,7 +293,9 @@ def chorale_model(folder):
     from musiclab.chorales import ChoraleModel, Settings
 
     chorales = [np.tile([72, 67, 60, 48], (8, 1)), np.tile([70, 65, 60, 50], (6, 1))]
-    path = ChoraleModel(chorales, Settings(units=2, width=3, layers=1)).save(folder / "model.npz")
+    path = ChoraleModel(chorales, Settings(units=2, width=3, layers=1)).save(
+        folder / "model.safetensors"
+    )
 
     def read(data):
         path.write_bytes(data)

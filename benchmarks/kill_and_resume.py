@@ -20,10 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from safetensors.numpy import load_file
 
 EPOCHS = 8
 PAUSE_S = 0.05  # at each step of a writing, so that kills fall between them
-FILES = ("checkpoint.npz", "model.npz")
+FILES = ("checkpoint.safetensors", "model.safetensors")
 
 
 # The training
@@ -157,7 +158,7 @@ def differences(folder, reference):
         files = [Path(root) / name for root in (reference, folder)]
         if files[0].read_bytes() == files[1].read_bytes():
             continue
-        one, other = (dict(np.load(file)) for file in files)
+        one, other = (load_file(file) for file in files)
         unlike = [key for key in one if not np.array_equal(one[key], other.get(key))]
         found.append(f"{name} difiere en {', '.join(unlike) or 'su forma'}")
     return found

@@ -191,7 +191,9 @@ def bench():
     "--split", "parts", multiple=True, metavar="NOMBRE",
     help="Otra carpeta de --data en la que medir, por ejemplo test.",
 )  # fmt: skip
-@click.option("--save", metavar="FICHERO", help="Guarda el modelo (.npz), que escribe corales.")
+@click.option(
+    "--save", metavar="FICHERO", help="Guarda el modelo (.safetensors), que escribe corales."
+)
 @click.option("--results", metavar="FICHERO", help="Guarda la tabla (.csv).")
 @click.option(
     "--without",
@@ -199,9 +201,13 @@ def bench():
     metavar="IDEA",
     help="Una idea de la que prescindir; se puede repetir.",
 )
+@click.option(
+    "--checkpoint", metavar="CARPETA",
+    help="Deja ahí un punto de control cada época, y sigue desde el que haya.",
+)  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Pasos del optimizador.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-def bench_jsb(data, parts, save, results, without, steps, seed):
+def bench_jsb(data, parts, save, results, without, checkpoint, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab.chorales import Settings, table
     from musiclab.files import write_csv
@@ -213,7 +219,7 @@ def bench_jsb(data, parts, save, results, without, steps, seed):
             raise click.ClickException(f"«{file}» es una carpeta: di también un nombre de fichero")
         output_folder(Path(file).parent)
     click.echo(table.HEADING)
-    rows, model = table.bench(chorales, settings, show=click.echo)
+    rows, model = table.bench(chorales, settings, show=click.echo, folder=checkpoint)
     if save:
         click.echo(f"el modelo está en {_short(model.save(save))}; «musiclab chorale» lo usa")
     if results:

@@ -1,12 +1,22 @@
 """The errors that musiclab raises on purpose.
 
 Every message is one Spanish sentence (students read it) that carries the
-offending value and the remedy.
+offending value and the remedy. The same values are kept as data beside it,
+for checks, grading and other languages:
+
+    raise ParameterError("EPOCHS es 0 y debe ser al menos 1", name="EPOCHS", value=0)
 """
 
 
 class MusiclabError(Exception):
-    """Root of all errors that a user can put right."""
+    """Root of all errors that a user can put right.
+
+    data: what the sentence speaks of, by name; it survives pickling
+    """
+
+    def __init__(self, *sentence, **data):
+        super().__init__(*sentence)
+        self.data = data
 
     def _render_traceback_(self):
         """Show the sentence alone: IPython calls this in place of a traceback."""

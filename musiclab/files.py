@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and read without waiting.
+"""Files that are written whole or not at all, folders with one writer, reading without waiting.
 
 Whatever goes wrong is one Spanish sentence: an OutputError where a file
 cannot be written.
@@ -12,6 +12,8 @@ import json
 import os
 import stat
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from musiclab.errors import OutputError
 
@@ -28,6 +30,9 @@ REASONS = {
     errno.ENAMETOOLONG: "el nombre es demasiado largo",
     errno.ELOOP: "los enlaces dan vueltas",
 }
+
+LOCK = ".entrenando"
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def reason(error):
@@ -98,6 +103,55 @@ def output_folder(path):
     return folder
 
 
+@contextlib.contextmanager
+def sole_writer(folder, names):
+    """Keep a folder for this process's training: a second one is refused meanwhile.
+
+    names: the files that are written there; what a killed writer left of
+        them half written is deleted
+
+    The lock is the operating system's: it ends with the process, however
+    that ends. Where the file system knows no locks, as on some network
+    drives, nothing is refused.
+
+    Raises OutputError when another training has the folder, or nothing can
+    be written there.
+    """
+    folder = Path(folder)
+    lock = FileLock(folder / LOCK, blocking=False, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"otro entrenamiento está escribiendo en «{folder}», quizá en otro cuaderno abierto: "
+            "espera a que acabe o detén su núcleo, o elige otra OUTPUT_DIR",
+            path=str(folder),
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise OutputError(
+                f"no se puede escribir en «{folder}» ({reason(error)}): elige otra carpeta, o "
+                "comprueba sus permisos y el espacio en disco",
+                path=str(folder),
+            ) from error
+    try:
+        for name in names:
+            _delete_half_written(folder, name)
+        yield
+    finally:
+        # Deleted while it is still ours: who opened it before finds out that it is gone.
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+        lock.release()
+
+
+def _delete_half_written(folder, name):
+    for leftover in folder.glob(f".{name}.tmp-*"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
 def read_regular(path, max_bytes):
     """Return at most max_bytes + 1 bytes of a regular file, and never wait for a pipe or a device.
 
@@ -106,6 +160,8 @@ def read_regular(path, max_bytes):
     # Without this flag, opening a pipe waits until somebody writes to it.
     flag = getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | flag)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(None, "no es un fichero normal")
-        return file.read(max_bytes + 1)
+        # Python sets aside as much memory as it is asked to read.
+        return file.read(min(status.st_size, max_bytes) + 1)

@@ -289,3 +289,10 @@ def _inflated(data):
         return zlib.decompress(data)
     except zlib.error:
         return data
+
+
+def test_a_student_sees_no_tools_of_graders(lab, watch):
+    watched = _open(watch, lab[0], LESSON)
+    menus = watched.page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+    assert "Run" in menus and "Nbgrader" not in menus
+    assert watched.page.get_by_role("button", name="Validate").count() == 0

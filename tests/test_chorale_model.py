@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from strategies import random_chorale
 
-from musiclab.chorales import ChoraleModel, Settings
+from musiclab.chorales import ChoraleModel, Settings, fitting
 from musiclab.chorales.corpus import MAX_SIXTEENTHS, Batches, Corpus
 from musiclab.chorales.files import NOT_YET, ORDER
 from musiclab.chorales.model import FORMAT
 from musiclab.chorales.network import IDEAS
-from musiclab.errors import BundleError, DatasetError, ParameterError
+from musiclab.errors import BundleError, DatasetError, OutputError, ParameterError
+from musiclab.files import sole_writer
+from musiclab.training import CHECKPOINT
 from musiclab.training.archive import read_archive, write_archive
 
 SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3)
@@ -96,7 +98,7 @@ def test_a_written_chorale_begins_with_its_prompt_and_is_repeatable(trained, val
 
 
 def test_a_saved_model_is_the_same(trained, valid, tmp_path):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     loaded = ChoraleModel.load(path)
     assert loaded.settings == trained.settings
     features = trained.features(valid)
@@ -119,7 +121,7 @@ def test_a_saved_model_is_the_same(trained, valid, tmp_path):
     ids=str,
 )
 def test_a_model_that_claims_what_it_has_not_is_refused_at_once(trained, tmp_path, wrong):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     meta, arrays = read_archive(path, FORMAT)
     top = {key: wrong[key] for key in wrong if key in meta}
     meta = {**meta, **(top or {"settings": meta["settings"] | wrong})}
@@ -131,7 +133,7 @@ def test_a_model_that_claims_what_it_has_not_is_refused_at_once(trained, tmp_pat
 
 
 def test_arrays_that_are_no_model_are_refused(trained, tmp_path):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     meta, (known, first, *rest) = read_archive(path, FORMAT)
     others = [[known + 128, first, *rest], [known.astype(int), first, *rest], [known, *rest]]
     others += [[known[:-1], first, *rest], [known, first * np.nan, *rest], [known], []]
@@ -148,17 +150,17 @@ def test_more_chorales_than_a_memory_holds_are_refused():
 
 @pytest.mark.parametrize("keep", [0, 100, -100])
 def test_a_damaged_model_is_refused(trained, tmp_path, keep):
-    path = trained.save(tmp_path / "model.npz")
+    path = trained.save(tmp_path / "model.safetensors")
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(BundleError, match=r"model\.npz"):
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
         ChoraleModel.load(path)
 
 
 def test_a_model_of_a_lesson_is_no_chorale_model(make_bundle, tmp_path):
     from musiclab.training import save_bundle
 
-    path = save_bundle(tmp_path / "model.npz", make_bundle()[0])
-    with pytest.raises(BundleError, match=r"model\.npz"):
+    path = save_bundle(tmp_path / "model.safetensors", make_bundle()[0])
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
         ChoraleModel.load(path)
 
 
@@ -195,6 +197,73 @@ def test_two_trainings_with_one_seed_are_one(chorales, valid, trained):
     assert again.train(valid) == trained.history
     other = ChoraleModel(chorales, replace(SMALL, seed=1))
     assert other.train(valid) != trained.history
+
+
+class KillError(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_training_that_was_killed_ends_as_one_left_alone(chorales, valid, tmp_path, monkeypatch):
+    """Five steps in epochs of two: killed before there is a checkpoint, then after one."""
+    settings = replace(SMALL, steps=5)
+    straight = ChoraleModel(chorales, settings)
+    history = straight.train(valid)
+    for n_steps in (1, 3):
+        model = ChoraleModel(chorales, settings)
+        steps, train_on_batch = iter(range(n_steps)), model.model.train_on_batch
+
+        def step(*batch, steps=steps, train_on_batch=train_on_batch):
+            if next(steps, None) is None:
+                raise KillError
+            return train_on_batch(*batch)
+
+        monkeypatch.setattr(model.model, "train_on_batch", step)
+        with pytest.raises(KillError):
+            model.train(valid, tmp_path, load_previous=True)
+    again = ChoraleModel(chorales, settings)
+    for _ in range(2):  # and what is finished is trained no more
+        assert again.train(valid, tmp_path, load_previous=True) == history
+        assert again.temperature == straight.temperature
+        for a, b in zip(again.model.get_weights(), straight.model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_a_checkpoint_of_other_chorales_or_settings_is_refused(chorales, valid, tmp_path):
+    settings = replace(SMALL, steps=2)
+    model = ChoraleModel(chorales, settings)
+    model.train(valid, tmp_path)
+    others = {
+        "known": (ChoraleModel(chorales[1:], settings), valid),
+        "valid": (model, valid[1:]),
+        "settings": (ChoraleModel(chorales, replace(settings, steps=3)), valid),
+    }
+    for name, (other, judged_by) in others.items():
+        with pytest.raises(BundleError, match=f"difiere en [^)]*{name}") as caught:
+            other.train(judged_by, tmp_path, load_previous=True)
+        assert name in caught.value.data["differs"]
+    with sole_writer(tmp_path, []), pytest.raises(OutputError, match="otro entrenamiento"):
+        model.train(valid, tmp_path)
+
+
+def test_a_checkpoint_of_other_contents_is_refused_and_the_model_left_alone(
+    chorales, valid, tmp_path
+):
+    settings = replace(SMALL, steps=2)
+    ChoraleModel(chorales, settings).train(valid, tmp_path)
+    meta, arrays = read_archive(tmp_path / CHECKPOINT, fitting.FORMAT)
+    wrong = [{"n_steps": value} for value in (0, 1, 3, True, "2", None)]
+    wrong += [{"history": value} for value in ([], [1.0] * 2, ["1"], [float("nan")], None)]
+    files = [({**meta, **change}, arrays) for change in wrong]
+    files += [(meta, arrays[:-1]), (meta, []), (meta, [*arrays[:-1], arrays[-1][None]])]
+    model = ChoraleModel(chorales, settings)
+    before = model.model.get_weights()
+    for content in files:
+        write_archive(tmp_path / CHECKPOINT, fitting.FORMAT, *content)
+        with pytest.raises(BundleError, match="está dañado"):
+            model.train(valid, tmp_path, load_previous=True)
+    for a, b in zip(before, model.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_windows_cover_all_chorales_before_any_comes_again(chorales):

@@ -47,7 +47,7 @@ def run(*arguments):
 
 
 def test_the_command_prints_the_table_and_leaves_a_model_that_writes(data, small, tmp_path):
-    table, model = tmp_path / "out" / "jsb.csv", tmp_path / "out" / "model.npz"
+    table, model = tmp_path / "out" / "jsb.csv", tmp_path / "out" / "model.safetensors"
     result = run("bench", "jsb", "--data", data, "--split", "test", "--steps", 3,
                  "--results", table, "--save", model)  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -119,7 +119,7 @@ def test_an_unknown_idea_stops_the_command(data):
 
 def test_a_file_that_cannot_be_written_is_told_before_training(data, tmp_path):
     (tmp_path / "file").write_text("")
-    result = run("bench", "jsb", "--data", data, "--save", tmp_path / "file" / "m.npz")
+    result = run("bench", "jsb", "--data", data, "--save", tmp_path / "file" / "m.safetensors")
     assert result.exit_code == 1 and "NLL" not in result.output
 
 

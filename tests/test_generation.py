@@ -10,9 +10,10 @@ from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.evaluation import log_probabilities
 from musiclab.generation import generate, generate_songs, sample_id, writing
 from musiclab.models import choose_noise
-from musiclab.models.build import INPUTS, TRANSFORMER
+from musiclab.models.inputs import INPUTS
 from musiclab.models.noise import NOISES
 from musiclab.models.recurrent import CELLS
+from musiclab.models.transformer import TRANSFORMER
 
 PROMPT = np.array([1, 2, 3, 4], dtype=np.int32)
 

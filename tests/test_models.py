@@ -5,6 +5,7 @@ from musiclab.backend import keras
 from musiclab.errors import ParameterError
 from musiclab.models import (
     TUTORIAL_UNITS,
+    NetworkConfig,
     attention_weights,
     build_model,
     choose_noise,
@@ -13,7 +14,7 @@ from musiclab.models import (
     noise_effect,
     predictions_under,
 )
-from musiclab.models.build import INPUTS
+from musiclab.models.inputs import INPUTS
 from musiclab.models.recurrent import CELLS
 
 IDS = np.array([[1, 2, 3, 4, 0], [4, 3, 2, 1, 1]], dtype=np.int32)
@@ -294,3 +295,43 @@ def test_impossible_noise_is_refused(name, value):
 def test_impossible_embedding_is_refused():
     with pytest.raises(ParameterError):
         build_model(5, units=(3,), inputs="embedding", embedding_dim=0)
+
+
+WRONG_TYPES = [
+    *(("vocab_size", value) for value in ("5", 5.0, True, None)),
+    *(("units", value) for value in (3, "34", (3, True), [3.0], {3: 3}, None)),
+    *(("cell", value) for value in (["lstm"], None, 1)),
+    *(("dropout", value) for value in ("0.2", True, None, [0.2])),
+    *(("every_step", value) for value in (1, "False", None)),
+    *(("n_heads", value) for value in (1.5, True, None)),
+    *(("noise", value) for value in (["vae"], False)),
+]
+
+
+@pytest.mark.parametrize("name, value", WRONG_TYPES)
+def test_setting_of_another_type_is_refused(name, value):
+    with pytest.raises(ParameterError, match=f"{name} es .* y debe ser ") as caught:
+        NetworkConfig(**{"vocab_size": 5} | {name: value})
+    assert caught.value.data == {"name": name, "value": value}
+
+
+@pytest.mark.parametrize("free_nats", [10**400, float("inf")])
+def test_numbers_without_end_are_refused(free_nats):
+    with pytest.raises(ParameterError, match="número finito"):
+        NetworkConfig(5, noise="plain", free_nats=free_nats)
+
+
+def test_settings_as_json_and_numpy_give_them_are_those_of_python():
+    config = NetworkConfig(np.int64(5), units=[np.int32(3), 2], dropout=0, noise_dim=np.int8(2))
+    assert config == NetworkConfig(5, units=(3, 2), dropout=0.0, noise_dim=2)
+    assert hash(config) == hash(NetworkConfig(5, units=(3, 2), dropout=0.0, noise_dim=2))
+    with pytest.raises(AttributeError):
+        config.units = (4,)
+
+
+def test_a_setting_that_does_not_exist_is_refused():
+    with pytest.raises(ParameterError, match=r"«unidades».*units, dropout") as caught:
+        build_model(5, unidades=(3,))
+    assert caught.value.data["name"] == "unidades"
+    with pytest.raises(TypeError):  # of no file: there it says that the file is damaged
+        NetworkConfig(5, unidades=(3,))

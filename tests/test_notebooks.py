@@ -37,8 +37,8 @@ MADE = (
     "song.mp3",
     "song.pdf",
     "piano_roll.png",
-    "model.npz",
-    "checkpoint.npz",
+    "model.safetensors",
+    "checkpoint.safetensors",
     "metrics.json",
 )
 
@@ -154,7 +154,7 @@ def test_the_page_asks_nothing_of_the_network(two_runs):
 def test_two_fresh_processes_write_the_same_song(two_runs):
     first, second = two_runs
     assert (first / "song.mid").read_bytes() == (second / "song.mid").read_bytes()
-    assert (first / "model.npz").read_bytes() == (second / "model.npz").read_bytes()
+    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
     losses = [
         json.loads((run / "metrics.json").read_text(encoding="utf-8"))["losses"] for run in two_runs
     ]

@@ -129,10 +129,10 @@ def test_what_cannot_be_written_is_one_sentence(built, make_bundle):
 def test_bundles_of_runs_are_found_newest_first(make_bundle, tmp_path):
     bundle, _ = make_bundle()
     for k, name in enumerate(("b", "a/c")):
-        path = training.save_bundle(tmp_path / name / "model.npz", bundle)
+        path = training.save_bundle(tmp_path / name / "model.safetensors", bundle)
         os.utime(path, (k, k))
     # What `musiclab bench jsb` saves has the same name and is another kind of network.
-    write_archive(tmp_path / "jsb/model.npz", "another", {}, [])
+    write_archive(tmp_path / "jsb/model.safetensors", "another", {}, [])
     assert list(find_bundles(tmp_path)) == ["a/c", "b"] and find_bundles(tmp_path / "no") == {}
 
 
@@ -276,8 +276,8 @@ def test_panel_says_what_to_do_where_there_is_no_kernel(panel):
 
 
 def test_damaged_bundle_is_told(panel, tmp_path):
-    (tmp_path / "model.npz").write_bytes(b"no")
-    panel.bundles["rota"] = tmp_path / "model.npz"
+    (tmp_path / "model.safetensors").write_bytes(b"no")
+    panel.bundles["rota"] = tmp_path / "model.safetensors"
     panel.controls["bundle"].options = [*panel.controls["bundle"].options, "rota"]
     panel.controls["bundle"].value = "rota"
-    assert "model.npz" in press(panel, "Escribir")
+    assert "model.safetensors" in press(panel, "Escribir")

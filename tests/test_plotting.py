@@ -553,3 +553,24 @@ def test_style_is_set_for_the_process():
     with plt.rc_context():
         plotting.use_style()
         assert plt.rcParams["svg.hashsalt"] == "musiclab" and plt.rcParams["font.size"] >= 12
+
+
+# Lesson 3
+
+
+def test_a_transition_map_reads_from_row_to_column():
+    ax = plt.figure().gca()
+    plotting.transition_map([[0.0, 1.0], [0.25, 0.75]], ["C4", "D4"], ax, "Qué sigue")
+    (image,) = ax.images
+    assert image.get_array().tolist() == [[0, 100], [25, 75]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["C4", "D4"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("símbolo siguiente", "símbolo")
+
+
+def test_surprises_stand_beside_their_mean():
+    ax = plt.figure().gca()
+    plotting.surprise_bars(["C4", "D4", "C4"], [1.0, 2.0, 0.75], ax)
+    assert [bar.get_height() for bar in ax.patches] == [1, 2, 0.75]
+    (mean,) = ax.lines
+    assert set(mean.get_ydata()) == {1.25}
+    assert ax.get_legend().get_texts()[0].get_text() == "NLL, la media: 1,25"

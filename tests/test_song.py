@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musiclab.music import NoteEvent, Song
+from musiclab.music import NoteEvent, Song, joined
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,11 @@ def test_transposing_moves_the_key_too():
     assert song.transposed(2).keys == ((0.0, 2, "major"), (4.0, 5, "minor"))
     assert song.transposed(-1).keys == ((0.0, 5, "major"), (4.0, -4, "minor"))
     assert song.transposed(12).keys == song.transposed(0).keys == song.keys
+
+
+def test_songs_are_joined_without_a_gap_of_a_quarter():
+    first = Song((NoteEvent(0, 1.5, (60,)), NoteEvent(1.5, 0.25, (62,))), program=73)
+    song, starts = joined([first, Song((NoteEvent(0.5, 1, (64,)),)), first])
+    assert starts == [0, 2, 4]
+    assert [event.onset_ql for event in song.events] == [0, 1.5, 2.5, 4, 5.5]
+    assert song.program == 73

@@ -17,11 +17,15 @@ class Corpus:
     """The chorales to learn from: what they have in common, and windows of them."""
 
     def __init__(self, chorales, settings):
-        self.settings, self.chorales = settings, [chorale[:, ORDER] for chorale in chorales]
-        if (n := sum(map(len, chorales))) > MAX_SIXTEENTHS:
+        self.settings = settings
+        self.chorales = [chorale[:, ORDER] for chorale in chorales]
+        n_sixteenths = sum(len(chorale) for chorale in chorales)
+        if n_sixteenths > MAX_SIXTEENTHS:
             raise DatasetError(
-                f"los corales para aprender tienen {n} semicorcheas, y no caben en la memoria más "
-                f"de {MAX_SIXTEENTHS}: quita alguno"
+                f"los corales para aprender tienen {n_sixteenths} semicorcheas, y no caben en la "
+                f"memoria más de {MAX_SIXTEENTHS}: quita alguno",
+                n_sixteenths=n_sixteenths,
+                highest=MAX_SIXTEENTHS,
             )
         sung = np.concatenate([chorale[chorale > 0] for chorale in chorales])
         if not len(sung):
@@ -31,11 +35,10 @@ class Corpus:
         self.n_symbols = self.highest - self.lowest + 2
         self.memories = corpus_memories(self.chorales)
         columns = np.concatenate(self.chorales).T
-        self.compass = {
-            k: (voice[voice > 0].min(), voice.max())
-            for k, voice in enumerate(columns)
-            if voice.any()
-        }
+        self.compass = {}
+        for k, voice in enumerate(columns):
+            if voice.any():  # a voice that is silent in all chorales has none
+                self.compass[k] = voice[voice > 0].min(), voice.max()
 
     def shift(self, semitones):
         """Return what turns pitches, so many semitones higher, into symbols."""
@@ -49,7 +52,10 @@ class Corpus:
             if len(outside):
                 raise ParameterError(
                     f"hay una altura {outside[0]} y el modelo conoce de la {lowest} a la "
-                    f"{highest}: transporta el coral"
+                    f"{highest}: transporta el coral",
+                    pitch=int(outside[0]),
+                    lowest=lowest,
+                    highest=highest,
                 )
 
     def own_features(self):
@@ -70,7 +76,8 @@ class Corpus:
 
     def keys(self, chorale):
         """Return the transpositions, in semitones, that stay near each voice's compass."""
-        margin, down, up = self.settings.margin, [-6], [6]
+        margin = self.settings.margin
+        down, up = [-6], [6]  # half an octave each way: all keys, and no further
         for k, (lowest, highest) in self.compass.items():
             voice = chorale[:, k][chorale[:, k] > 0]
             if len(voice):
@@ -96,24 +103,38 @@ class Batches:
         return batch([self._window(n, rng) for n in self._turns(step)])
 
     def _turns(self, step):
-        """Yield which chorales are in a batch: each comes once before any comes again."""
-        n = len(self.features)
-        for turn in range(step * self.settings.batch_size, (step + 1) * self.settings.batch_size):
-            yield np.random.default_rng([self.settings.seed, turn // n]).permutation(n)[turn % n]
+        """Return which chorales are in a batch: each comes once before any comes again."""
+        n_chorales = len(self.features)
+        first = step * self.settings.batch_size
+        chosen = []
+        for turn in range(first, first + self.settings.batch_size):
+            # All chorales in a random order, then all in another: this turn's place in which?
+            n_round, place = divmod(turn, n_chorales)
+            if not chosen or place == 0:
+                order = self._order(n_round)
+            chosen.append(order[place])
+        return chosen
+
+    def _order(self, n_round):
+        """Return the order in which all chorales come in a round of them."""
+        rng = np.random.default_rng([self.settings.seed, n_round])
+        return rng.permutation(len(self.features))
 
     def _window(self, n, rng):
+        """Return a window of the chorale n, of a random place and key."""
         length = self.settings.window
-        room = max(len(self.features[n].target) - length, 0)
+        last_start = max(len(self.features[n].target) - length, 0)
         # Beginnings and ends come often: they are what a window in the middle never shows.
-        start = int(np.clip(rng.integers(-length // 4, room + length // 4 + 1), 0, room))
+        anywhere = rng.integers(-length // 4, last_start + length // 4 + 1)
+        start = int(np.clip(anywhere, 0, last_start))
         shift = int(rng.choice(self.keys[n]))
         return self.features[n].window(start, length, self.corpus.shift(shift))
 
 
 def batch(windows):
     """Return (inputs, targets) for Keras: each array of the windows' Features with a first axis."""
-    stacked = {
-        field.name: np.stack([getattr(window, field.name) for window in windows])
-        for field in fields(Features)
-    }
+    stacked = {}
+    for field in fields(Features):
+        parts = [getattr(window, field.name) for window in windows]
+        stacked[field.name] = np.stack(parts)
     return stacked, stacked.pop("target")

@@ -73,27 +73,34 @@ class Features:
         parts = {}
         for field in fields(self):
             part = getattr(self, field.name)[start : start + length]
+            # Pitches move; silence and what is still to be chosen stay what they are.
             if field.name in ("target", "previous", "chosen", "guess"):
-                shifted = np.where(part + shift > 0, part + shift, NOT_YET)
-                part = np.where(part > 0, shifted, part)
-            room = [(0, length - len(part))] + [(0, 0)] * (part.ndim - 1)
+                moved = part + shift
+                moved = np.where(moved > 0, moved, NOT_YET)
+                part = np.where(part > 0, moved, part)
+            # A chorale that ends earlier is filled up in time, not in its other axes.
+            missing = [(0, length - len(part))] + [(0, 0)] * (part.ndim - 1)
             filling = NOT_YET if field.name == "target" else 0
-            parts[field.name] = np.pad(part, room, constant_values=filling).astype(np.int32)
+            part = np.pad(part, missing, constant_values=filling)
+            parts[field.name] = part.astype(np.int32)
         return Features(**parts)
 
     def without(self, ideas):
         """Return the features without those that belong to some ideas, to see what each is worth."""
-        hidden = {
-            name: np.where(
-                [not set(ideas).isdisjoint(idea.split()) for idea, _ in columns],
-                NOT_YET,
-                getattr(self, name),
-            )
-            for name, columns in (("before", BEFORE), ("within", WITHIN))
-        }
-        chosen = np.where("chosen" in ideas, NOT_YET, self.chosen)
-        trust = np.where([where in ideas for where, _ in SOURCES], 0, self.trust)
-        return replace(self, chosen=chosen, trust=trust, **hidden)
+        hidden = {}
+        for name, columns in (("before", BEFORE), ("within", WITHIN)):
+            is_hidden = [_belongs(idea, ideas) for idea, _ in columns]
+            hidden[name] = np.where(is_hidden, NOT_YET, getattr(self, name))
+        if "chosen" in ideas:
+            hidden["chosen"] = np.full_like(self.chosen, NOT_YET)
+        is_hidden = [where in ideas for where, _ in SOURCES]
+        trust = np.where(is_hidden, 0, self.trust)  # no trust: no guess
+        return replace(self, trust=trust, **hidden)
+
+
+def _belongs(column, ideas):
+    """Return whether a column, such as "piece chosen", belongs to one of some ideas."""
+    return any(idea in ideas for idea in column.split())
 
 
 def features(chorale, trust, guess):
@@ -135,21 +142,32 @@ def _left(chorale):
 
 
 def _before(previous, held, motion, trust):
+    """Return (n_sixteenths, n): the columns of BEFORE, in their order."""
+    # The pitch class of each voice over the bass, 12 where one of them is silent.
     bass = previous[:, [BASS]]
     harmony = np.where((previous == 0) | (bass == 0), 12, (previous - bass) % 12)
     voices = np.stack([held, motion, harmony], axis=2).reshape(len(previous), -1)
+    # Where we are: in a phrase of four bars, and should there be three quarters to the bar.
     t = np.arange(len(previous))[:, None]
     return np.concatenate([voices, t % PHRASE, t % TRIPLE, trust], axis=1)
 
 
 def _within(chorale, previous, earlier, held, motion, guess, trust):
+    """Return (n_sixteenths, 4, n): the columns of WITHIN, in their order."""
     columns = []
+    # Each voice that was chosen before: how it moved, and how far it now is from where ours was.
     for voice in range(N_VOICES - 1):
         note, came_from = chorale[:, [voice]], previous[:, [voice]]
-        for interval in (_interval(note, came_from), _interval(note, previous, 2 * LIMIT)):
+        moved = _interval(note, came_from)
+        distance = _interval(note, previous, 2 * LIMIT)
+        for interval in (moved, distance):
             columns.append(np.where(earlier[:, voice], interval, NOT_YET))
+    # Our own voice: how long it was held, and where it came from.
     columns += [held, motion]
+    # Each memory: where it would go, how sure it is, and of how many voices it was right already.
     for k in range(len(SOURCES)):
-        right = (guess[:, None, :-1, k] == chorale[:, None, :-1]) & earlier
-        columns += [_interval(guess[:, :, k], previous), trust[:, [k]], right.sum(axis=2)]
-    return np.stack([np.broadcast_to(column, held.shape) for column in columns], axis=2)
+        is_right = guess[:, None, :-1, k] == chorale[:, None, :-1]
+        n_right = (is_right & earlier).sum(axis=2)
+        columns += [_interval(guess[:, :, k], previous), trust[:, [k]], n_right]
+    whole = [np.broadcast_to(column, held.shape) for column in columns]
+    return np.stack(whole, axis=2)

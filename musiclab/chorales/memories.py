@@ -43,23 +43,35 @@ class Memory:
             if length > t:
                 return
             # Where the first sixteenth came from does not belong to the stretch.
-            yield length, shapes[t - length, 1:].tobytes() + shapes[t - length + 1 : t].tobytes()
+            first = shapes[t - length, 1:]
+            rest = shapes[t - length + 1 : t]
+            yield length, first.tobytes() + rest.tobytes()
 
     def guess(self, chorale, shapes, t):
         """Return (trust, chord) for sixteenth t: 0 and the last chord when nothing is known."""
         chord = chorale[t - 1].copy()
-        for level, key in reversed(list(enumerate(self._contexts(shapes, t)))):
+        contexts = list(enumerate(self._contexts(shapes, t)))
+        for level, key in reversed(contexts):  # the longest first
+            # The plus drops what was taken out again.
             counts = +self._continuations.get(key, Counter())
             if counts:
-                # Of equals the smallest motion: never what was learned first, which
-                # would tell a chorale that was taken out again from the others.
-                motion, count = min(
-                    counts.items(), key=lambda item: (-item[1], sum(map(abs, item[0])), item[0])
-                )
-                agreement = np.searchsorted([0.5, 0.8], count / counts.total(), side="right")
+                motion, count = min(counts.items(), key=_commonest_first)
                 chord[self.voices] = np.clip(chord[self.voices] + motion, 0, 127)
+                # A longer context is worth more trust, and so is one that mostly went on like this.
+                agreement = np.searchsorted([0.5, 0.8], count / counts.total(), side="right")
                 return 1 + 3 * level + int(agreement), chord
         return 0, chord
+
+
+def _commonest_first(item):
+    """Return the key to sort a (motion, count) by.
+
+    Of equals the smallest motion: never what was learned first, which
+    would tell a chorale that was taken out again from the others.
+    """
+    motion, count = item
+    size = sum(abs(semitones) for semitones in motion)
+    return -count, size, motion
 
 
 def corpus_memories(chorales):
@@ -94,7 +106,10 @@ class Guesser:
         chords = np.zeros((len(chorale) - start, N_VOICES, len(SOURCES)), dtype=int)
         for t in range(max(start, 1), len(chorale)):
             for k, memory in enumerate(self._all):
-                if k < len(self._own) and t > 1:
+                # Its own memories first learn the sixteenth that has just sounded.
+                is_own = k < len(self._own)
+                if is_own and t > 1:
                     memory.add_at(chorale, shapes[k], t - 1)
-                trust[t - start, k], chords[t - start, :, k] = memory.guess(chorale, shapes[k], t)
+                row = t - start
+                trust[row, k], chords[row, :, k] = memory.guess(chorale, shapes[k], t)
         return trust, chords

@@ -1,16 +1,18 @@
 """A network, the chorales that it remembers, and how both score and write."""
 
+import math
 from dataclasses import asdict, fields
 
 import numpy as np
 
-from musiclab.backend import keras, set_seed
-from musiclab.chorales.corpus import Batches, Corpus, batch
+from musiclab.backend import set_seed
+from musiclab.chorales.corpus import Corpus, batch
 from musiclab.chorales.features import features
-from musiclab.chorales.files import N_VOICES, NOT_YET, ORDER
+from musiclab.chorales.files import N_VOICES, ORDER
+from musiclab.chorales.fitting import fit
 from musiclab.chorales.memories import Guesser
 from musiclab.chorales.network import Reading, Settings, build_chorale_model
-from musiclab.errors import BundleError, ParameterError
+from musiclab.errors import ParameterError
 from musiclab.evaluation import Likelihood
 from musiclab.generation import sample_id
 from musiclab.logits import log_softmax
@@ -18,7 +20,8 @@ from musiclab.music.voices import grid_to_song
 from musiclab.progress import progress
 from musiclab.training.archive import check_arrays, damaged, read_archive, write_archive
 
-FORMAT = "musiclab-chorales-1"
+FORMAT = "musiclab-chorales-2"
+HIGH_TO_LOW = np.argsort(ORDER)  # takes voices in ORDER to soprano, alto, tenor, bass
 
 
 class ChoraleModel:
@@ -40,9 +43,10 @@ class ChoraleModel:
         meta = {
             "settings": asdict(self.settings),
             "temperature": self.temperature,
-            "lengths": [*map(len, chorales)],
+            "lengths": [len(chorale) for chorale in chorales],
         }
-        known = np.concatenate(chorales).astype(np.uint8)[:, np.argsort(ORDER)]
+        # One array of all chorales, their voices from high to low.
+        known = np.concatenate(chorales)[:, HIGH_TO_LOW].astype(np.uint8)
         return write_archive(path, FORMAT, meta, [known, *self.model.get_weights()])
 
     @classmethod
@@ -63,55 +67,29 @@ class ChoraleModel:
             if not all(np.isfinite(n).all() for n in numbers) or model.temperature <= 0:
                 raise ValueError("numbers that are none")
         except Exception as error:  # Keras has errors of its own for what it cannot build
-            raise BundleError(damaged(path)) from error
+            raise damaged(path) from error
         return model
 
     def known_songs(self):
         """Return the chorales that the memories hold as Songs, to look for copies."""
         return [
-            grid_to_song(chorale[:, np.argsort(ORDER)], source=f"coral {k}")
+            grid_to_song(chorale[:, HIGH_TO_LOW], source=f"coral {k}")
             for k, chorale in enumerate(self.corpus.chorales)
         ]
 
-    def train(self, valid):
+    def train(self, valid, folder=None, load_previous=False):
         """Train, and keep the averaged weights and the temperature that are best on `valid`.
 
         valid: chorales that are not among those of the memories
+        folder: where to keep a checkpoint after each epoch, if anywhere
+        load_previous: go on from the folder's checkpoint, if there is one
 
-        Returns the validation NLL at the end of each epoch.
-        Raises ParameterError when the loss is no number any more.
+        Returns the validation NLL at the end of each epoch; raises what `fit` does.
         """
-        settings, windows, valid = (
-            self.settings,
-            Batches(self.corpus),
-            self.features(valid),
-        )
-        _compile(self.model, settings)
+        seen = self.features(valid)
         self.temperature = 1.0
-        history, average = [], self.model.get_weights()
-        best = average
-        bar = progress(range(settings.steps), "Entrenando", "paso")
-        for step in bar:
-            self.model.train_on_batch(*windows(step))
-            momentum = min(settings.average, (step + 1) / (step + 11))  # forget the beginning
-            weights = self.model.get_weights()
-            average = [
-                momentum * a + (1 - momentum) * w for a, w in zip(average, weights, strict=True)
-            ]
-            if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
-                self.model.set_weights(average)
-                history.append(self.score(valid)[0].nll)
-                if not np.isfinite(history[-1]):
-                    raise ParameterError(
-                        f"la pérdida ha dejado de ser un número en el paso {step + 1}: baja "
-                        f"learning_rate, que es {settings.learning_rate}"
-                    )
-                if history[-1] == min(history):
-                    best = average
-                self.model.set_weights(weights)
-                bar.set_postfix_str(f"validación {history[-1]:.3f}")
-        self.model.set_weights(best)
-        self.temperature = self._best_temperature(valid)
+        history = fit(self, seen, folder, load_previous)
+        self.temperature = self._best_temperature(seen)
         return history
 
     def features(self, chorales):
@@ -139,9 +117,9 @@ class ChoraleModel:
             losses.append(_nll(logits, symbols))
             right.append(logits.argmax(axis=-1) == symbols)
         losses, right = np.concatenate(losses), np.concatenate(right)
-        return Likelihood(float(losses.mean()), float(right.mean()), losses.size), losses.mean(
-            axis=0
-        )[np.argsort(ORDER)]
+        likelihood = Likelihood(float(losses.mean()), float(right.mean()), losses.size)
+        of_voices = losses.mean(axis=0)
+        return likelihood, of_voices[HIGH_TO_LOW]
 
     def write(self, n_sixteenths, rng, prompt=None, temperature=1.0, **options):
         """Return a chorale (n_sixteenths, 4) that begins with the prompt, if there is one.
@@ -154,36 +132,45 @@ class ChoraleModel:
         if len(prompt) >= n_sixteenths:
             raise ParameterError(
                 f"el motivo inicial tiene {len(prompt)} semicorcheas y el coral {n_sixteenths}: "
-                "pide un coral más largo"
+                "pide un coral más largo",
+                prompt=len(prompt),
+                n_sixteenths=n_sixteenths,
             )
         chorale = np.zeros((n_sixteenths, N_VOICES), dtype=int)
         chorale[: len(prompt)] = prompt[:, ORDER]
-        guesser, guesses = Guesser(self.corpus.memories), None
+        guesser = Guesser(self.corpus.memories)
+        trust, chords = [], []
         reading = Reading(self.reader, self.corpus.n_symbols)
         for t in progress(range(n_sixteenths), "Componiendo", "semicorchea"):
-            new = guesser.guess(chorale[: t + 1], t)
-            guesses = new if t == 0 else [*map(np.concatenate, zip(guesses, new, strict=True))]
+            # What the memories expect of this sixteenth, beside what they expected before.
+            new_trust, new_chords = guesser.guess(chorale[: t + 1], t)
+            trust.append(new_trust)
+            chords.append(new_chords)
             if t >= len(prompt):
+                guesses = np.concatenate(trust), np.concatenate(chords)
                 self._write_chord(chorale[: t + 1], guesses, reading, rng, temperature, options)
-        return chorale[:, np.argsort(ORDER)]
+        return chorale[:, HIGH_TO_LOW]
 
     def _write_chord(self, chorale, guesses, reading, rng, temperature, options):
         """Choose the voices of the last sixteenth, in place."""
         t, shift = len(chorale) - 1, self.corpus.shift(0)
+        names = ("previous", "trust", "chosen", "guess", "within")
         for voice in range(N_VOICES):
+            # What is known now: with each voice that is chosen, a little more.
             seen = features(chorale, *guesses).without(self.settings.without)
+            # The past is the same for the four voices: it is read once.
             if voice == 0:
                 hidden = reading.read_on(seen.window(0, t + 1, shift))
-            inputs = batch([seen.window(t, 1, shift)])[0]
-            names = ("previous", "trust", "chosen", "guess", "within")
-            logits = self.chooser.predict_on_batch([hidden, *(inputs[name] for name in names)])
-            symbol = sample_id(logits[0, 0, voice] / self.temperature, temperature, rng, **options)
+            inputs, _ = batch([seen.window(t, 1, shift)])
+            chosen_by = [hidden, *(inputs[name] for name in names)]
+            logits = self.chooser.predict_on_batch(chosen_by)[0, 0, voice]
+            symbol = sample_id(logits / self.temperature, temperature, rng, **options)
             chorale[t, voice] = symbol - shift
 
     def _whole(self, seen):
         """Return all of the Features as symbols; in few lengths, for few compilations."""
-        n = len(seen.target)
-        return seen.window(0, -(-n // 64) * 64, self.corpus.shift(0))
+        n_blocks = math.ceil(len(seen.target) / 64)
+        return seen.window(0, 64 * n_blocks, self.corpus.shift(0))
 
     def _best_temperature(self, seen):
         """Return the temperature, to 0.05, at which these Features have the lowest NLL."""
@@ -209,30 +196,16 @@ def _settings(found, weights):
     """Return the Settings of a file; raise ValueError for those that its weights cannot have."""
     settings = Settings(**found | {"without": tuple(found["without"])})
     for field in fields(Settings):
-        value, kinds = getattr(settings, field.name), (type(field.default),)
-        if type(value) not in (kinds if kinds != (float,) else (int, float)):
+        value, kind = getattr(settings, field.name), type(field.default)
+        # JSON may give a whole number where we mean any.
+        kinds = (int, float) if kind is float else (kind,)
+        if type(value) not in kinds:
             raise ValueError(f"{field.name} is {value!r:.40}")
     # A layer has its square at least, and three arrays: what claims more is not built.
     needed = max(settings.layers * settings.units**2, settings.width**2)
     if needed > sum(w.size for w in weights) or 3 * settings.layers > len(weights):
         raise ValueError(f"too few weights for {settings}")
     return settings
-
-
-def _compile(model, settings):
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate / 40,
-        max(settings.steps - 50, 1),
-        warmup_target=settings.learning_rate,
-        warmup_steps=50,
-        alpha=0.01,
-    )
-    model.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, beta_2=0.99, clipnorm=1.0
-        ),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=NOT_YET),
-    )
 
 
 def _nll(logits, symbols):

@@ -69,7 +69,12 @@ class Settings:
     def __post_init__(self):
         for idea in self.without:
             if idea not in IDEAS:
-                raise ParameterError(f"no existe la idea «{idea}»: elige {', '.join(IDEAS)}")
+                raise ParameterError(
+                    f"no existe la idea «{idea}»: elige {', '.join(IDEAS)}",
+                    name="without",
+                    value=idea,
+                    choices=tuple(IDEAS),
+                )
         if "forgetting" in self.without:
             object.__setattr__(self, "forget_inputs", 0.0)
         if "average" in self.without:
@@ -160,30 +165,50 @@ def build_chorale_model(n_symbols, settings):
 
 
 def _read(previous, before, n_symbols, settings):
-    seen = layers.Concatenate()(
-        [OneHots((n_symbols,) * N_VOICES)(previous), OneHots([size for _, size in BEFORE])(before)]
-    )
-    x = layers.Dense(settings.units)(layers.Dropout(settings.forget_inputs)(seen))
+    """Return hidden (n, T, H): what the reader makes of each sixteenth and those before it."""
+    # What sounded, and what is known of it, side by side as ones among zeros.
+    notes = OneHots((n_symbols,) * N_VOICES)(previous)
+    classes = OneHots([size for _, size in BEFORE])(before)
+    seen = layers.Concatenate()([notes, classes])
+    # Layers draw their seeds when they are made: the public figures rest on this order.
+    first = layers.Dense(settings.units)
+    # Some of it is switched off while training, so that none is relied upon.
+    seen = layers.Dropout(settings.forget_inputs)(seen)
+    x = first(seen)
     outputs = [x]
     for _ in range(settings.layers):
         x = layers.Dropout(settings.forget_memory)(x)
         x = layers.GRU(settings.units, return_sequences=True)(x)
         outputs.append(x)
-    return layers.Dropout(settings.forget_memory)(layers.Concatenate()(outputs))
+    # The chooser sees what each layer says, the lowest too.
+    hidden = layers.Concatenate()(outputs)
+    return layers.Dropout(settings.forget_memory)(hidden)
 
 
 def _choose(hidden, previous, trust, chosen, guess, within, n_symbols, settings):
+    """Return the logits (n, T, 4, n_symbols) of each voice, knowing those chosen before it."""
+    # What each voice sees of its sixteenth: the voices chosen, its own last note, and classes.
     own = ops.expand_dims(previous, -1)
-    seen = [OneHots((n_symbols,) * (N_VOICES - 1))(chosen), OneHots((n_symbols,))(own)]
-    seen = layers.Concatenate()([*seen, OneHots([size for _, size in WITHIN])(within)])
+    notes_chosen = OneHots((n_symbols,) * (N_VOICES - 1))(chosen)
+    last_note = OneHots((n_symbols,))(own)
+    classes = OneHots([size for _, size in WITHIN])(within)
+    seen = layers.Concatenate()([notes_chosen, last_note, classes])
     seen = layers.Dropout(settings.forget_inputs)(seen)
-    x = ops.expand_dims(layers.Dense(settings.width)(hidden), 2)
+
+    # Added up: what the reader says of the sixteenth, what the voice sees, and which voice it is.
+    of_past = ops.expand_dims(layers.Dense(settings.width)(hidden), 2)
+    of_voice = layers.Dense(settings.width)(seen)
     voice = ops.zeros_like(previous) + np.arange(N_VOICES)
-    x = x + layers.Dense(settings.width)(seen) + layers.Embedding(N_VOICES, settings.width)(voice)
+    x = of_past + of_voice + layers.Embedding(N_VOICES, settings.width)(voice)
     x = ops.gelu(x)
-    x = x + ops.gelu(layers.Dense(settings.width)(layers.Dropout(settings.dropout)(x)))
+
+    # One more layer, which adds to what is there.
+    thought = layers.Dense(settings.width)(layers.Dropout(settings.dropout)(x))
+    x = x + ops.gelu(thought)
     x = layers.LayerNormalization()(layers.Dropout(settings.dropout)(x))
 
+    # The score of a symbol: as such, as what a memory expects, and as an interval from each
+    # note around it.
     around = ops.repeat(ops.expand_dims(previous, 2), N_VOICES, axis=2)
     notes = ops.concatenate([own, around, chosen], axis=-1)
     trust = ops.repeat(ops.expand_dims(trust, 2), N_VOICES, axis=2)

@@ -70,12 +70,14 @@ def read_parts(data, parts=()):
     return {name: read_chorales(Path(data) / name) for name in names}
 
 
-def bench(parts, settings, show=lambda row: None):
+def bench(parts, settings, show=lambda row: None, folder=None):
     """Train and judge the baselines and the model; return the Rows and the ChoraleModel.
 
     parts: {name: chorales}; trained on LEARN, chosen on CHOOSE, judged on all but LEARN,
         so that the figures on CHOOSE flatter the model a little
     show: called with each Row as soon as it is known
+    folder: where the training keeps its checkpoint, and goes on from the one that is there;
+        the seconds are then those of this time alone
     """
     rows = []
     start = time.perf_counter()
@@ -85,7 +87,7 @@ def bench(parts, settings, show=lambda row: None):
     for chorales in judged.values():
         model.corpus.check(chorales)
     for row in chain(
-        _baselines(model.corpus, judged), _trained(model, parts[CHOOSE], judged, built_s)
+        _baselines(model.corpus, judged), _trained(model, parts[CHOOSE], judged, built_s, folder)
     ):
         rows.append(row)
         show(row)
@@ -131,9 +133,9 @@ def _ids(chorale, corpus, semitones=0):
     return np.where(chorale > 0, chorale + corpus.shift(semitones), 0).reshape(-1)
 
 
-def _trained(model, valid, judged, built_s):
+def _trained(model, valid, judged, built_s, folder):
     start = time.perf_counter()
-    model.train(valid)
+    model.train(valid, folder, load_previous=True)
     seconds = built_s + time.perf_counter() - start
     for part, chorales in judged.items():
         score, voices = model.score(model.features(chorales))

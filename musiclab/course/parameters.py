@@ -28,18 +28,23 @@ EXHAUSTED = (RecursionError, MemoryError)  # what a parser makes of a thousand b
 # Smallest and largest value of the parameters that have limits.
 RANGES = {
     "SEQUENCE_LEN": (1, 1000),
+    "FEW_SONGS": (1, None),
+    "FEW_EPOCHS": (1, None),
+    "LISTEN_QL": (4.0, None),
     "TRANSPOSE": (0, 11),
     "TUTORIAL_WINDOWS": (32, None),
     "TUTORIAL_EPOCHS": (1, None),
     "SYMBOL_EPOCHS": (1, None),
     "EPOCHS": (1, None),
     "SEED": (0, 2**32 - 1),
+    "SONG_SEED": (0, 2**32 - 1),
     "N_NOTES": (1, 10_000),
     "TEMPERATURE": (0.0, None),
     "TOP_P": (0.01, 1.0),
+    "TOP_K": (1, None),
+    "N_SONGS": (1, None),
     "TEMPO_BPM": (20.0, 400.0),
     "FRAGMENT_QL": (1.0, None),
-    "N_SONGS": (1, None),
 }
 
 

@@ -33,7 +33,6 @@ from musiclab.midi import load_folder
 from musiclab.music import Song
 from musiclab.music.instruments import COMMON, NAMES
 from musiclab.plotting import comma
-from musiclab.training import fitting
 
 MONTHS = (
     "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre",
@@ -61,9 +60,9 @@ SETTINGS = {
 def small_bundle(sources=REELS, settings=SETTINGS):
     """Return a bundle that writes Irish reels as `events`, trained when there is none yet."""
     contents = [row["sha256"] for row in corpus.dataset_rows("folk", sources)]
-    recipe = json.dumps([fitting.FORMAT, contents, settings])
+    recipe = json.dumps([training.FORMAT, contents, settings])
     folder = Path(os.environ.get("MUSICLAB_CACHE") or platformdirs.user_cache_dir("musiclab"))
-    path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.npz"
+    path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.safetensors"
     try:
         return training.load_bundle(path)
     except BundleError:  # not there yet, or damaged

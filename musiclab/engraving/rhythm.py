@@ -15,6 +15,7 @@ from musiclab.engraving.bars import NEARLY, SHORTEST, TICKS, WHOLE, bar_length, 
 from musiclab.music.pitch import LOWEST_PITCH
 
 SIXTEENTH, EIGHTH = TICKS // 4, TICKS // 2
+TRIPLET_SIXTEENTH = TICKS // 6
 LOOSE = 0.5  # ticks by which an end lies on no grid
 
 
@@ -22,12 +23,21 @@ LOOSE = 0.5  # ticks by which an end lies on no grid
 # eighths, of sixteenths, thirty-seconds. No note is moved where all lie on one of them,
 # unless a single one asks for the third.
 STEPS = {6: 0.0, 8: 1.0, 4: 2.5, 3: 1.5}
+STEPS_IN_PART, STEPS_IN_EIGHTH, STEPS_IN_QUARTER = (6, 3), (6, 3, 4), (6, 3, 4, 8)
 END_WEIGHT = 0.5  # players are careless about where notes end
 
 
 # Ticks of a written value: its name in MEI, its dots.
 VALUES = {WHOLE // n: (str(n), 0) for n in (1, 2, 4, 8, 16, 32)} | {2 * WHOLE: ("breve", 0)}
 VALUES |= {3 * ticks // 2: (name, 1) for ticks, (name, _) in VALUES.items() if ticks > SHORTEST}
+
+
+class Note(NamedTuple):
+    """One note of a part, on its grid."""
+
+    start: int
+    stop: int
+    pitch: int
 
 
 class Chord(NamedTuple):
@@ -60,7 +70,7 @@ class Piece(NamedTuple):
 
 
 def notes_and_graces(events, bars):
-    """Return the notes of one part as a set of (start, stop, pitch), and grace notes as pairs.
+    """Return the Notes of one part, and its grace notes as (start, pitch), two sets.
 
     Each beat takes the grid that moves its notes least. Gaps and overlaps
     shorter than a sixteenth are closed, and before a note whose end lay on no
@@ -81,8 +91,10 @@ def notes_and_graces(events, bars):
             if abs(end - event.end_ql * TICKS) > LOOSE:
                 loose.add((start, pitch))
     adorned = {start for start, _ in notes}
-    notes |= {grace: cells.after(grace[0]) for grace in graces if grace[0] not in adorned}
-    return _legato(notes, loose), {grace for grace in graces if grace[0] in adorned}
+    alone = {(start, pitch) for start, pitch in graces if start not in adorned}
+    for start, pitch in alone:
+        notes[start, pitch] = cells.after(start)
+    return _legato(notes, loose), graces - alone
 
 
 class _Cells:
@@ -105,23 +117,30 @@ class _Cells:
         tick = min(tick + NEARLY, self.bars[-1].stop - 1)
         bar = self.bars[bisect_right(self.starts, tick) - 1]
         length = cell_length(bar.metre)
-        start = bar.origin + floor((tick - bar.origin) / length) * length
+        n_before = floor((tick - bar.origin) / length)
+        start = bar.origin + n_before * length
         start, stop = max(start, bar.start), min(start + length, bar.stop)
-        steps = (6, 3)
-        if stop - start == length:
-            steps += (4, 8)[: length // EIGHTH]
-        elif stop - start == EIGHTH:  # half a beat, as a pick-up may be
-            steps += (4,) if (start - bar.origin) % EIGHTH == 0 else ()
+        if stop - start == TICKS:
+            steps = STEPS_IN_QUARTER
+        elif stop - start == EIGHTH and (start - bar.origin) % EIGHTH == 0:
+            steps = STEPS_IN_EIGHTH  # a whole cell, or half of one, as a pick-up may be
+        else:
+            steps = STEPS_IN_PART
         return start, stop, steps
 
     def nearest(self, tick):
+        """Return the step that is nearest to a tick, halves upwards, at most the cell's end."""
         cell = self.cell(tick)
+        start, stop, _ = cell
         step = self.steps[cell]
-        return min(cell[0] + floor((tick - cell[0]) / step + 0.5 + NEARLY) * step, cell[1])
+        n_steps = floor((tick - start) / step + 0.5 + NEARLY)
+        return min(start + n_steps * step, stop)
 
     def after(self, tick):
+        """Return the end of a note of one step."""
         cell = self.cell(tick)
-        return min(tick + self.steps.get(cell, SIXTEENTH), cell[1])
+        _, stop, _ = cell
+        return min(tick + self.steps.get(cell, SIXTEENTH), stop)
 
 
 def cell_length(metre):
@@ -131,31 +150,39 @@ def cell_length(metre):
 
 def _best_step(steps, marks):
     def cost(step):
-        moved = sum(abs(tick - round(tick / step) * step) * weight for tick, weight in marks)
+        moved = 0
+        for tick, weight in marks:
+            nearest = round(tick / step) * step
+            moved += abs(tick - nearest) * weight
         return round(moved + STEPS[step], 6)
 
     return min(steps, key=cost)
 
 
 def _legato(notes, loose):
-    """Return a dict from (start, pitch) to stop as a set of (start, stop, pitch), without slivers.
+    """Return a dict from (start, pitch) to stop as a set of Notes, without slivers.
 
     loose: the keys of those that may grow by almost an eighth, to twice their length at most
     """
-    onsets, again = sorted({start for start, _ in notes}), defaultdict(list)
+    onsets = sorted({start for start, _ in notes})
+    strokes = defaultdict(list)  # the starts of each pitch
     for start, pitch in sorted(notes):
-        again[pitch].append(start)
+        strokes[pitch].append(start)
     found = set()
     for (start, pitch), stop in notes.items():
         reach = min(EIGHTH, stop - start + 1) if (start, pitch) in loose else SIXTEENTH
         k = bisect_right(onsets, stop)
-        before, after = onsets[k - 1], (onsets[k] if k < len(onsets) else stop)
+        before = onsets[k - 1]
+        after = onsets[k] if k < len(onsets) else stop
         if before != stop and after - stop < reach:
             stop = after
         elif before > start and stop - before < SIXTEENTH:
             stop = before
-        repeats = again[pitch][bisect_right(again[pitch], start) :]
-        found.add((start, min([stop, *repeats[:1]]), pitch))
+        # It ends where its pitch begins again.
+        again = bisect_right(strokes[pitch], start)
+        if again < len(strokes[pitch]):
+            stop = min(stop, strokes[pitch][again])
+        found.add(Note(start, stop, pitch))
     return found
 
 
@@ -169,11 +196,13 @@ def _levels(metre):
     A value that crosses a multiple of `unit` begins and ends on multiples of
     `need`: so the eye finds the beat, as E. Gould, Behind Bars (2011), asks.
     """
-    unit, levels = WHOLE // metre[1], []
+    numerator, denominator = metre
+    unit, levels = WHOLE // denominator, []
+    is_power_of_two = numerator & (numerator - 1) == 0
     if is_compound(metre):
         levels.append((3 * unit, 3 * unit))
-    elif metre[0] & (metre[0] - 1) == 0:
-        unit = unit * metre[0] // 2
+    elif is_power_of_two:
+        unit = unit * numerator // 2
     while unit >= SIXTEENTH:
         levels.append((unit, unit // 2))
         unit //= 2
@@ -184,17 +213,22 @@ def split(start, stop, metre, rest=False):
     """Return the values, tied, of a note between two positions of a bar, as (start, stop) pairs."""
     known = stop - start in VALUES
     for unit, need in _levels(metre):
+        # The beats that it crosses, from the first to the last.
         first, last = (start // unit + 1) * unit, (stop - 1) // unit * unit
-        if first < stop:
-            need = unit if rest else need
-            seen = start % need == stop % need == 0
-            if known and seen and (first == last or not (start % unit and stop % unit)):
-                break
-            cut = first if start % unit else last
-            return split(start, cut, metre, rest) + split(cut, stop, metre, rest)
+        if first >= stop:
+            continue
+        if rest:
+            need = unit
+        shows_beat = start % need == stop % need == 0
+        from_or_to_beat = start % unit == 0 or stop % unit == 0
+        if known and shows_beat and (first == last or from_or_to_beat):
+            break
+        cut = last if start % unit == 0 else first
+        return split(start, cut, metre, rest) + split(cut, stop, metre, rest)
     if known:
         return [(start, stop)]
-    cut = start + max(ticks for ticks in VALUES if ticks < stop - start)
+    longest = max(ticks for ticks in VALUES if ticks < stop - start)
+    cut = start + longest
     return [(start, cut), *split(cut, stop, metre, rest)]
 
 
@@ -203,31 +237,41 @@ def written(chords, bar):
 
     chords: a list of Chords, silences too, without gap or overlap
     """
-    cell = cell_length(bar.metre)
-    spans = [
-        (max(chord.start, bar.start) - bar.origin, min(chord.stop, bar.stop) - bar.origin, chord)
-        for chord in chords
-    ]
-    tuplets = _tuplets({edge for span in spans for edge in span[:2]}, cell)
-    cuts = sorted({*tuplets, *(start + length for start, length in tuplets.items())})
+    # From here on positions in the bar.
+    spans = []
+    for chord in chords:
+        start, stop = max(chord.start, bar.start), min(chord.stop, bar.stop)
+        spans.append((start - bar.origin, stop - bar.origin, chord))
+    edges = {edge for start, stop, _ in spans for edge in (start, stop)}
+    tuplets = _tuplets(edges, cell_length(bar.metre))
+    ends = {start + length for start, length in tuplets.items()}
+    bounds = sorted(ends.union(tuplets))
     found, inside = [], {}
     for start, stop, chord in spans:
-        for a, b in pairwise([start, *(cut for cut in cuts if start < cut < stop), stop]):
-            home = next((t for t, length in tuplets.items() if t <= a < t + length), None)
+        cuts = [start, *(bound for bound in bounds if start < bound < stop), stop]
+        for begin, end in pairwise(cuts):
+            home = next((k for k, length in tuplets.items() if k <= begin < k + length), None)
             if home is None:
-                values = [(c, d, d - c) for c, d in split(a, b, bar.metre, not chord.pitches)]
-            else:
-                whole = (b - a) * 3 // 2 in VALUES
-                values = [(a, b)] if whole else [(a, b - 4), (b - 4, b)]
-                values = [(c, d, (d - c) * 3 // 2) for c, d in values]
-            pieces = [Piece(bar.origin + c, bar.origin + d, w, chord) for c, d, w in values]
-            if home is None:
-                found += pieces
-            elif home in inside:
-                inside[home] += pieces
-            else:
-                found.append(inside.setdefault(home, pieces))
+                values = split(begin, end, bar.metre, rest=not chord.pitches)
+                found += _pieces(values, chord, bar)
+                continue
+            if home not in inside:
+                inside[home] = []
+                found.append(inside[home])
+            whole = (end - begin) * 3 // 2 in VALUES
+            cut = end - TRIPLET_SIXTEENTH
+            values = [(begin, end)] if whole else [(begin, cut), (cut, end)]
+            inside[home] += _pieces(values, chord, bar, in_tuplet=True)
     return found
+
+
+def _pieces(values, chord, bar, in_tuplet=False):
+    """Return the Pieces of a chord, one for each (start, stop) of positions in a bar."""
+    pieces = []
+    for start, stop in values:
+        ticks = (stop - start) * 3 // 2 if in_tuplet else stop - start
+        pieces.append(Piece(bar.origin + start, bar.origin + stop, ticks, chord))
+    return pieces
 
 
 def _tuplets(edges, cell):
@@ -237,10 +281,11 @@ def _tuplets(edges, cell):
     """
     found = {}
     for start in {edge // cell * cell for edge in edges if edge % SHORTEST}:
-        halves = (start, start + EIGHTH) if cell == TICKS and start + EIGHTH in edges else ()
-        if not halves:
+        middle = start + EIGHTH
+        if cell != TICKS or middle not in edges:
             found[start] = cell
-        for half in halves:
+            continue
+        for half in (start, middle):
             if any(edge % SHORTEST for edge in edges if half < edge < half + EIGHTH):
                 found[half] = EIGHTH
     return found
@@ -252,9 +297,11 @@ def beams(layer, bar):
     A unit is a Piece or the list of a tuplet. The beam is the beat, or half a
     bar, in 3/4 the bar, where that has eighths alone.
     """
-    length, compound = bar_length(bar.metre), is_compound(bar.metre)
-    compound |= bar.metre[0] == 3 and bar.metre[1] >= 8
-    beat = 3 * WHOLE // bar.metre[1] if compound else TICKS
+    numerator, denominator = bar.metre
+    length = bar_length(bar.metre)
+    # A bar of 3/8 is one beat of three parts.
+    compound = is_compound(bar.metre) or (numerator == 3 and denominator >= 8)
+    beat = 3 * WHOLE // denominator if compound else TICKS
     wide = length if bar.metre == (3, 4) else 2 * TICKS
     eighths = defaultdict(int)
     for unit in layer:

@@ -6,7 +6,7 @@
 - Where a third layer would sound, a held note ends early, and of two that
   begin together the longer is cut: no onset is lost.
 
-Conventions: notes are (start, stop, pitch), in ticks; see `rhythm`.
+Conventions: notes are `rhythm`'s Notes, in ticks.
 """
 
 from bisect import bisect_right
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musiclab.engraving.keys import height
-from musiclab.engraving.rhythm import Chord
+from musiclab.engraving.rhythm import Chord, Note
 from musiclab.music import NoteEvent, Song
 from musiclab.music.voices import N_VOICES, SIXTEENTHS, has_four_voices, song_to_voices
 
@@ -36,16 +36,19 @@ COMPASSES = ((55, 84), (52, 77), (45, 72), (36, 66))
 # Attributes in MEI; the height of the lowest line, in letters above C0; how many ledger lines
 # a note the clef must save, as readers know it less.
 TREBLE, BASS = 'clef.shape="G" clef.line="2"', 'clef.shape="F" clef.line="4"'
+ALTO = 'clef.shape="C" clef.line="3"'
+TREBLE_BELOW = f'{TREBLE} clef.dis="8" clef.dis.place="below"'
 CLEFS = {
     TREBLE: (30, 0),
     BASS: (18, 0),
-    'clef.shape="C" clef.line="3"': (24, 2),
-    f'{TREBLE} clef.dis="8" clef.dis.place="below"': (23, 2),
+    ALTO: (24, 2),
+    TREBLE_BELOW: (23, 2),
     f'{TREBLE} clef.dis="8" clef.dis.place="above"': (37, 2),
     f'{TREBLE} clef.dis="15" clef.dis.place="above"': (44, 3),
     f'{BASS} clef.dis="8" clef.dis.place="below"': (11, 2),
 }
-USUAL_CLEFS = {41: 2, **dict.fromkeys(GUITARS[:8], 3)}  # the viola's, the guitars'
+VIOLA = 41
+USUAL_CLEFS = {VIOLA: ALTO, **dict.fromkeys(range(24, 32), TREBLE_BELOW)}  # the guitars'
 
 
 class Staff(NamedTuple):
@@ -72,12 +75,12 @@ def is_choir(song):
     """
     if not has_four_voices(song):
         return False
-    in_reach = all(
-        COMPASSES[event.part][0] <= event.pitches[0] <= COMPASSES[event.part][1]
-        for event in song.events
-    )
+    for event in song.events:
+        lowest, highest = COMPASSES[event.part]
+        if not lowest <= event.pitches[0] <= highest:
+            return False
     programs = {song.program_of(part) for part in range(N_VOICES)}
-    return in_reach and (len(programs) == 1 or programs <= KEYBOARDS | CHOIRS)
+    return len(programs) == 1 or programs <= KEYBOARDS | CHOIRS
 
 
 def closed_score(lines):
@@ -99,8 +102,7 @@ def _line(notes):
     found = []
     for chord in _chords(notes):
         if found and found[-1].start == chord.start:
-            both = {*found.pop().pitches, *chord.pitches}
-            chord = chord._replace(pitches=tuple(sorted(both)))
+            chord = _together(chord, found.pop())
         elif found and found[-1].stop > chord.start:
             found[-1] = found[-1]._replace(stop=chord.start)
         found.append(chord)
@@ -116,16 +118,20 @@ def staves_of(notes, graces, program, alone):
     alone: whether no other part plays: it may hold what a pianist's two hands do
     """
     sounding = _sounding(notes)
-    keyboard = alone and program in KEYBOARDS
-    low, high = np.quantile([pitch for *_, pitch in notes], [0.1, 0.9]) if notes else (60, 60)
-    apart = sum(chord[-1] - chord[0] >= WIDE for chord in sounding) > len(sounding) / 10
-    staves = [Staff(_layers(notes))]
-    if (apart and program not in GUITARS) or (keyboard and low < 55 and high > 65):
-        choir = _upper_voices(notes, sounding)
-        upper = _upper_hand(notes) if choir is None else choir
-        voices = "hands" if choir is None else "choir"
-        halves = upper, notes - upper
-        staves = [Staff(_layers(half, chords=choir is None), voices) for half in halves]
+    n_wide = sum(chord[-1] - chord[0] >= WIDE for chord in sounding)
+    parted = n_wide > len(sounding) / 10 and program not in GUITARS
+    if alone and program in KEYBOARDS and notes:
+        low, high = np.quantile([note.pitch for note in notes], [0.1, 0.9])
+        parted |= low < 55 and high > 65
+    if not parted:
+        staves = [Staff(_layers(_chords(notes)))]
+    else:
+        upper, voices = _upper_voices(notes, sounding), "choir"
+        if upper is None:
+            upper, voices = _upper_hand(notes), "hands"
+        # Guessed voices have a unison each, two hands share a chord.
+        chords_of = _chords if voices == "hands" else _single
+        staves = [Staff(_layers(chords_of(half)), voices) for half in (upper, notes - upper)]
     _adorn(staves, graces)
     return staves
 
@@ -133,9 +139,10 @@ def staves_of(notes, graces, program, alone):
 def _sounding(notes):
     """Return the sorted pitches that sound at each onset."""
     held, found = [], []
-    for start, beginning in groupby(sorted(notes), key=lambda note: note[0]):
-        held = [note for note in held if note[1] > start] + list(beginning)
-        found.append(sorted(pitch for *_, pitch in held))
+    for start, beginning in groupby(sorted(notes), key=lambda note: note.start):
+        held = [note for note in held if note.stop > start]
+        held += beginning
+        found.append(sorted(note.pitch for note in held))
     return found
 
 
@@ -146,79 +153,101 @@ def _upper_voices(notes, sounding):
     """
     if np.quantile([len(chord) for chord in sounding], 0.25) < N_VOICES - 1:
         return None
-    step = 1 / SIXTEENTHS
-    events = [NoteEvent(a * step, (b - a) * step, (pitch,)) for a, b, pitch in sorted(notes)]
-    grid, _ = song_to_voices(Song(tuple(events)))
-    alto, tenor = (np.median(grid[grid[:, k] > 0, k]) for k in (1, 2))
+    step_ql = 1 / SIXTEENTHS
+    events = tuple(
+        NoteEvent(note.start * step_ql, (note.stop - note.start) * step_ql, (note.pitch,))
+        for note in sorted(notes)
+    )
+    grid, _ = song_to_voices(Song(events))
+    alto, tenor = (np.median(line[line > 0]) for line in grid.T[1:3])
     if not tenor - 4 < MIDDLE_C < alto + 2:
         return None
-    half = N_VOICES // 2
-    lower = lambda start, pitch: pitch in grid[start, half:]
-    high = lambda start, pitch: pitch in grid[start, :half] or pitch >= MIDDLE_C
-    return {note for note in notes if high(*note[::2]) and not lower(*note[::2])}
+    found = set()
+    for note in notes:
+        upper, lower = np.split(grid[note.start], 2)
+        high = note.pitch in upper or note.pitch >= MIDDLE_C
+        if high and note.pitch not in lower:
+            found.add(note)
+    return found
 
 
 def _chords(notes):
     """Return the notes that begin and end together as Chords, in time."""
     pitches = defaultdict(set)
-    for start, stop, pitch in notes:
-        pitches[start, stop].add(pitch)
-    return [Chord(*span, tuple(sorted(found))) for span, found in sorted(pitches.items())]
+    for note in notes:
+        pitches[note.start, note.stop].add(note.pitch)
+    return [Chord(*times, tuple(sorted(found))) for times, found in sorted(pitches.items())]
+
+
+def _single(notes):
+    """Return notes as Chords of one pitch each, in time."""
+    return [Chord(note.start, note.stop, (note.pitch,)) for note in sorted(notes)]
 
 
 def _upper_hand(notes):
     """Return the notes of the right hand; what a hand can reach at once is not parted."""
     upper = set()
-    for start, stop, pitches in (chord[:3] for chord in _chords(notes)):
-        near = pitches[-1] - pitches[0] <= HAND
-        mean = sum(pitches) / len(pitches)
-        upper |= {(start, stop, p) for p in pitches if (mean if near else p) >= MIDDLE_C}
+    for chord in _chords(notes):
+        lowest, highest = chord.pitches[0], chord.pitches[-1]
+        mean = _mean(chord)
+        for pitch in chord.pitches:
+            place = mean if highest - lowest <= HAND else pitch
+            if place >= MIDDLE_C:
+                upper.add(Note(chord.start, chord.stop, pitch))
     return upper
 
 
-def _layers(notes, chords=True):
-    """Return two lists of Chords, the upper and the lower, with every onset of the notes.
-
-    chords: whether notes of equal times share a layer
-    """
+def _layers(chords):
+    """Return two lists of Chords, the upper and the lower, with every onset of some in time."""
     layers = [], []
-    chords = _chords(notes) if chords else [Chord(a, b, (p,)) for a, b, p in sorted(notes)]
     for k, chord in enumerate(chords):
         free = [n for n in (0, 1) if not layers[n] or layers[n][-1].stop <= chord.start]
         if free:
             wanted = _wanted_layer(chords, k)
             layers[wanted if wanted in free else free[0]].append(chord)
             continue
+        # Both layers sound: the nearer one gives way.
         distances = [abs(layer[-1].pitches[-1] - chord.pitches[-1]) for layer in layers]
-        layer = layers[int(distances[1] < distances[0])]
+        layer = layers[0] if distances[0] <= distances[1] else layers[1]
         held = layer.pop()
         if held.start < chord.start:
             layer.append(held._replace(stop=chord.start))
         else:  # the shorter one came first
-            both = tuple(sorted({*held.pitches, *chord.pitches}))
-            chord = held._replace(pitches=both)
+            chord = _together(held, chord)
         layer.append(chord)
     return layers
+
+
+def _together(chord, other):
+    """Return a Chord with the pitches of another, too."""
+    return chord._replace(pitches=tuple(sorted({*chord.pitches, *other.pitches})))
 
 
 def _wanted_layer(chords, k, reach=8):
     """Return 0, the upper layer, unless the chord lies below those that sound across it."""
     chord = chords[k]
     near = [*chords[max(0, k - reach) : k], *chords[k + 1 : k + 1 + reach]]
-    others = [c for c in near if c.start < chord.stop and c.stop > chord.start]
-    means = [sum(c.pitches) / len(c.pitches) for c in (chord, *others)]
-    return int(bool(others) and means[0] < sum(means[1:]) / len(others))
+    heights = [
+        _mean(other) for other in near if other.start < chord.stop and other.stop > chord.start
+    ]
+    below = bool(heights) and _mean(chord) < sum(heights) / len(heights)
+    return 1 if below else 0
+
+
+def _mean(chord):
+    return sum(chord.pitches) / len(chord.pitches)
 
 
 def _adorn(staves, graces):
     """Put each grace note (start, pitch) before the nearest Chord of its onset."""
     places = defaultdict(list)
-    for layer in (layer for staff in staves for layer in staff.layers):
-        for k, chord in enumerate(layer):
-            places[chord.start].append((layer, k))
+    for staff in staves:
+        for layer in staff.layers:
+            for k, chord in enumerate(layer):
+                places[chord.start].append((layer, k))
     for start, pitch in sorted(graces):
-        distance = lambda place, pitch=pitch: abs(place[0][place[1]].pitches[0] - pitch)
-        layer, k = min(places[start], key=distance)
+        distances = [abs(layer[k].pitches[0] - pitch) for layer, k in places[start]]
+        layer, k = places[start][np.argmin(distances)]
         layer[k] = layer[k]._replace(graces=(*layer[k].graces, pitch))
 
 
@@ -229,16 +258,17 @@ def clef_of(staff, sharps, program):
     """Return the clef of a staff that needs the fewest ledger lines; the instrument's own wins."""
     if staff.clef:
         return staff.clef
-    pitches = [pitch for layer in staff.layers for chord in layer for pitch in chord.pitches]
-    heights = np.array([height(pitch, sharps) for pitch in pitches])
+    chords = [chord for layer in staff.layers for chord in layer]
+    heights = np.array([height(pitch, sharps) for chord in chords for pitch in chord.pitches])
 
-    def cost(k):
-        lowest, rarity = list(CLEFS.values())[k]
+    def cost(clef):
+        lowest, rarity = CLEFS[clef]
         above = heights - lowest
-        ledger_lines = np.maximum(-above // 2, 0) + np.maximum((above - 8) // 2, 0)
-        return ledger_lines.sum() + len(heights) * (-1 if k == USUAL_CLEFS.get(program) else rarity)
+        n_ledgers = np.maximum(-above // 2, 0) + np.maximum((above - 8) // 2, 0)
+        saving = -1 if clef == USUAL_CLEFS.get(program) else rarity
+        return n_ledgers.sum() + len(heights) * saving
 
-    return list(CLEFS)[min(range(len(CLEFS)), key=cost)]
+    return min(CLEFS, key=cost)
 
 
 def layers_in(staff, bar):
@@ -254,7 +284,7 @@ def layers_in(staff, bar):
         return {}
     gaps = [_gaps(chords, bar) for chords in sounding]
     if staff.voices != "parts" and not all(sounding):
-        k = int(not sounding[0])
+        k = 0 if sounding[0] else 1
         return {k: _in_time(sounding[k], gaps[k])}
     silences = [], []
     for k, other in ((0, 1), (1, 0)):
@@ -279,20 +309,29 @@ def _in_time(chords, silences):
 
 def _gaps(chords, bar):
     """Return the silences of a layer in a bar, as Chords without pitches."""
-    edges = [bar.start, *(edge for chord in chords for edge in chord[:2]), bar.stop]
-    pairs = zip(edges[::2], edges[1::2], strict=True)
-    return [Chord(start, stop) for start, stop in pairs if start < stop]
+    found, now = [], bar.start
+    for chord in chords:
+        if now < chord.start:
+            found.append(Chord(now, chord.start))
+        now = chord.stop
+    if now < bar.stop:
+        found.append(Chord(now, bar.stop))
+    return found
 
 
 def _rests(gap, others, voices, bar):
     """Return a silence in pieces, those hidden in which the other layer plays for both."""
     found, now = [], gap.start
     for other in _within(others, gap.start, gap.stop):
-        chord = voices == "hands" and len(other.pitches) > 1
         in_bar = max(other.start, bar.start), min(other.stop, bar.stop)
-        unison = voices == "choir" and in_bar == gap[:2]
+        chord = voices == "hands" and len(other.pitches) > 1
+        unison = voices == "choir" and in_bar == (gap.start, gap.stop)
         if chord or unison:
             start, stop = max(other.start, gap.start), min(other.stop, gap.stop)
-            found += [Chord(now, start)] * (now < start) + [Chord(start, stop, hidden=True)]
+            if now < start:
+                found.append(Chord(now, start))
+            found.append(Chord(start, stop, hidden=True))
             now = stop
-    return found + [Chord(now, gap.stop)] * (now < gap.stop)
+    if now < gap.stop:
+        found.append(Chord(now, gap.stop))
+    return found

@@ -1,4 +1,4 @@
-"""What a predictor and a song are worth: likelihood, baselines, copies, statistics. No TensorFlow."""
+"""What a predictor and a song are worth: likelihood, rivals, copies, ears. No TensorFlow."""
 
 from musiclab.evaluation.baselines import Copy, NGram
 from musiclab.evaluation.copying import CopiedRun, copied_run, longest_copied_run
@@ -8,14 +8,17 @@ from musiclab.evaluation.likelihood import (
     held_out_nll,
     log_probabilities,
 )
+from musiclab.evaluation.listening import BlindTest, count_votes
 from musiclab.evaluation.statistics import statistics_of, statistics_table
 
 __all__ = [
+    "BlindTest",
     "CopiedRun",
     "Copy",
     "Likelihood",
     "NGram",
     "copied_run",
+    "count_votes",
     "held_out_likelihood",
     "held_out_nll",
     "log_probabilities",

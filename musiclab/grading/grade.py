@@ -60,8 +60,10 @@ class Assignment:
 
     @property
     def title(self):
-        """Return its name as it is shown."""
-        return str(self.stem).replace("_", " ")
+        """Return the notebook's heading."""
+        headings = (cell.source for cell in self.backbone if cell.source.startswith("# "))
+        first = next(headings, "").partition("\n")[0]
+        return first.removeprefix("# ").strip() or self.stem
 
 
 def load_assignment(name, root=NOTEBOOKS):

@@ -28,6 +28,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 td,th{padding:.4rem .6rem;text-align:left;border-bottom:1px solid #ddd;vertical-align:top;
 overflow-wrap:anywhere}
+td:not(.n),th:not(.n){min-width:7rem}
 th{font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
 .mark{font-size:1.3rem}pre{overflow-x:auto;background:#f5f5f5;padding:.5rem;max-height:20rem}
 svg{max-width:100%;height:auto}

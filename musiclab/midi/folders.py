@@ -69,11 +69,12 @@ def load_folder(folder, steps_per_quarter=STEPS_PER_QUARTER, names=None):
     DatasetError when not one file could be read.
     """
     folder = Path(folder)
+    n_above = len(folder.parts)
     paths = midi_files(folder) if names is None else [folder / name for name in names]
     songs, dropped, remarks, counts = [], [], [], Counter()
     with garbage_left():
         for path in progress(paths, "Leyendo MIDI", "fichero"):
-            source = shown(path.relative_to(folder).as_posix())
+            source = shown("/".join(path.parts[n_above:]))
             try:
                 song, reading = read_midi(read_bytes(path), steps_per_quarter)
             except MidiError as error:

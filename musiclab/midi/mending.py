@@ -5,48 +5,62 @@ are no tracks, wrong lengths and tracks without an end are mended; all else
 is refused in one sentence that says why.
 """
 
+from struct import Struct
+
 from musiclab.errors import MidiError
 
-END_OF_TRACK = b"\xff\x2f\x00"
+HEADER = Struct(">4sIHHH")  # name, length, kind, number of tracks, ticks a quarter
+CHUNK = Struct(">4sI")  # name, length
+END = b"\xff\x2f"
+END_OF_TRACK = END + b"\0"
 N_CHANNELS, N_PITCHES = 16, 128
 
 
 def mend(data):
     """Return (header, tracks, how many bytes are missing) of the bytes of a MIDI file.
 
-    header: its 14 bytes; tracks: their contents, as a list of bytes, some without an end
+    header: its kind, 0 or 1, and its ticks a quarter
+    tracks: their contents, as a list of bytes, some without an end
+
     Raises MidiError when the bytes are no MIDI file of type 0 or 1.
     """
     start = max(data.find(b"MThd", 0, 64), 0) if data.startswith(b"RIFF") else 0
-    n_tracks = _check_header(data[start:])
-    position = start + 8 + int.from_bytes(data[start + 4 : start + 8], "big")
+    length, kind, n_tracks, division = _header(data[start:])
+    position = start + CHUNK.size + length
     tracks, n_missing = [], 0
-    while position + 8 <= len(data) and len(tracks) < n_tracks:
-        name, begin = data[position : position + 4], position + 8
-        position = begin + int.from_bytes(data[position + 4 : begin], "big")
-        following = data[position : position + 4]
+    while position + CHUNK.size <= len(data) and len(tracks) < n_tracks:
+        name, length = CHUNK.unpack_from(data, position)
+        begin = position + CHUNK.size
+        position = begin + length
         # A wrong length leads beyond the file, or to something that is no chunk; what follows
         # the end of the last track may be anything.
-        last = len(tracks) + 1 == n_tracks and data[begin:position].endswith(END_OF_TRACK)
-        strange = position < len(data) and not following.isalpha() and not last
+        is_last = len(tracks) + 1 == n_tracks and data[begin:position].endswith(END_OF_TRACK)
+        at_chunk = data[position : position + 4].isalpha()
+        strange = position < len(data) and not at_chunk and not is_last
         if position > len(data) or strange:
-            found = data.find(b"MTrk", begin)
-            n_missing += max(position - len(data), 0) if found < 0 else 0
-            position = len(data) if found < 0 else found
+            following = data.find(b"MTrk", begin)
+            if following < 0:
+                n_missing += max(position - len(data), 0)
+                following = len(data)
+            position = following
         if name == b"MTrk":
             tracks.append(data[begin:position])
     if not tracks:
         raise unreadable(f"anuncia {n_tracks} pistas y no hay ninguna")
-    return b"MThd\0\0\0\6" + data[start + 8 : start + 14], tracks, n_missing
+    return (kind, division), tracks, n_missing
 
 
-def _check_header(data):
-    """Return the number of tracks. Raises MidiError for what is no MIDI file of type 0 or 1."""
-    kind, n_tracks, division = (int.from_bytes(data[k : k + 2], "big") for k in (8, 10, 12))
+def _header(data):
+    """Return (length, kind, number of tracks, ticks a quarter).
+
+    Raises MidiError for what is no MIDI file of type 0 or 1.
+    """
+    # Of a file that is too short, what is missing reads as 0.
+    name, length, kind, n_tracks, division = HEADER.unpack_from(data.ljust(HEADER.size, b"\0"))
     faults = {
         "está vacío": not data,
-        "no empieza por «MThd»": data[:4] != b"MThd",
-        "su cabecera está dañada": len(data) < 14 or int.from_bytes(data[4:8], "big") < 6,
+        "no empieza por «MThd»": name != b"MThd",
+        "su cabecera está dañada": len(data) < HEADER.size or length < 6,
         f"es de tipo {kind} y solo se leen los tipos 0 y 1": kind > 1,
         "cuenta el tiempo en fotogramas, no en negras": division & 0x8000,
         "su cabecera dice 0 tics por negra": not division,
@@ -55,7 +69,7 @@ def _check_header(data):
     for what, is_so in faults.items():
         if is_so:
             raise unreadable(what)
-    return n_tracks
+    return length, kind, n_tracks, division
 
 
 def unreadable(what):
@@ -66,22 +80,26 @@ def unreadable(what):
 def ended(track):
     """Return the contents of a track with an end of track, and without zeros after it."""
     bare = track.rstrip(b"\0")
-    if bare.endswith(END_OF_TRACK[:2]):
-        return bare + END_OF_TRACK[2:]
+    if bare.endswith(END):
+        return bare + b"\0"
     return track + b"\0" + END_OF_TRACK
 
 
 def joined(header, tracks):
-    """Return a MIDI file of a header, in which their number is put right, and its tracks' contents."""
-    header = header[:10] + len(tracks).to_bytes(2, "big") + header[12:]
-    return header + b"".join(b"MTrk" + len(t).to_bytes(4, "big") + t for t in tracks)
+    """Return the bytes of a MIDI file, of what `mend` gives."""
+    kind, division = header
+    chunks = [HEADER.pack(b"MThd", 6, kind, len(tracks), division)]
+    for track in tracks:
+        chunks += [CHUNK.pack(b"MTrk", len(track)), track]
+    return b"".join(chunks)
 
 
 def released(track, n_times):
     """Return a track that is `ended`, with every key of its channels let go so often at its end."""
-    offs = b"".join(offs for channel, offs in enumerate(_OFFS) if 0x90 | channel in track) * n_times
-    # What comes first now takes over the time of the end.
-    return track[: -len(END_OF_TRACK)] + (offs + b"\0" + END_OF_TRACK)[1:]
+    used = [offs for channel, offs in enumerate(_OFFS) if 0x90 | channel in track]
+    ending = b"".join(used) * n_times + b"\0" + END_OF_TRACK
+    # The time of the end is left, and what comes first now takes it over.
+    return track.removesuffix(END_OF_TRACK) + ending.removeprefix(b"\0")
 
 
 _OFFS = [

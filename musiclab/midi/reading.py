@@ -12,7 +12,7 @@ Whatever the bytes are, the answer is a song or one MidiError.
 
 import io
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import mido
@@ -22,7 +22,7 @@ import symusic
 from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular, reason, shown
 from musiclab.midi.mending import ended, joined, mend, released, unreadable
-from musiclab.midi.tables import OFF, ON, PART, events_of, keys_of, settled
+from musiclab.midi.tables import OFF, ON, PART, events_of, let_go, settled
 from musiclab.midi.writing import FASTEST_BPM, MODES, SLOWEST_BPM
 from musiclab.music import Song
 
@@ -38,6 +38,13 @@ LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
 REASONS = {
     "EOF": "una pista se corta a mitad de un suceso",
     "status": "tiene sucesos que no son de MIDI",
+}
+REMARKS = {
+    "n_strokes": "percusión omitida de los símbolos: {} golpe{s}",
+    "n_unended": "{} nota{s} sin final, que suena{n} hasta el de su pista",
+    "n_merged": "{} nota{s} repetida{s} a la vez en la misma tecla: se queda{n} en una",
+    "n_moved": "{} nota{s} movida{s} más de 1/24 de negra",
+    "n_missing": "fichero cortado: falta{n} {} byte{s}",
 }
 
 
@@ -62,17 +69,13 @@ class Reading:
 
     def remarks(self):
         """Return a tuple of Spanish sentences on what is otherwise than in the file."""
-        counted = (
-            (self.n_strokes, "percusión omitida de los símbolos: {} golpe{s}"),
-            (self.n_unended, "{} nota{s} sin final, que suena{n} hasta el de su pista"),
-            (
-                self.n_merged,
-                "{} nota{s} repetida{s} a la vez en la misma tecla: se queda{n} en una",
-            ),
-            (self.n_moved, "{} nota{s} movida{s} más de 1/24 de negra"),
-            (self.n_missing, "fichero cortado: falta{n} {} byte{s}"),
-        )
-        return tuple(text.format(k, s="s" * (k > 1), n="n" * (k > 1)) for k, text in counted if k)
+        remarks = []
+        for name, text in REMARKS.items():
+            count = getattr(self, name)
+            plural = {"s": "s", "n": "n"} if count > 1 else {"s": "", "n": ""}
+            if count:
+                remarks.append(text.format(count, **plural))
+        return tuple(remarks)
 
 
 def load_midi(path, steps_per_quarter=STEPS_PER_QUARTER):
@@ -106,12 +109,8 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     if n_missing:
         tracks[-1] = _whole_events(header, tracks[-1])
     tracks = [ended(track) for track in tracks]
-    plain = score = _score(header, tracks)
-    for n_times in RELEASES:
-        more = _score(header, [released(track, n_times) for track in tracks])
-        if more.note_num() == score.note_num():
-            break
-        score = more
+    plain = _score(header, tracks)
+    score = _with_unended(plain, header, tracks)
     n_unended = score.note_num() - plain.note_num()
     latest = _latest(plain, score) if n_unended else NEVER
     sounding = [track for track in score.tracks if len(track.notes)]
@@ -120,22 +119,26 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     if not parts:
         why = "solo tiene percusión" if kits else "no tiene ninguna nota"
         raise MidiError(f"{why}; quítalo de la carpeta")
-    grid = score.ticks_per_quarter, steps_per_quarter
+
+    # From ticks of the file to steps of the grid, and from those to events.
+    per_quarter = score.ticks_per_quarter
     notes, strokes = _table(parts, latest), _table(kits, latest)
-    strokes[PART] = 0  # a drum is one key, whichever kit it stands in
-    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
-    notes, n_moved, n_merged = _on_grid(notes, *grid)
+    steps, n_moved, n_merged = _on_grid(notes, per_quarter, steps_per_quarter)
+    events, drums = events_of(steps, steps_per_quarter), ()
+    if kits:
+        strokes[PART] = 0  # a drum is one key, whichever kit it stands in
+        stroke_steps, _, _ = _on_grid(strokes, per_quarter, steps_per_quarter)
+        drums = events_of(stroke_steps, steps_per_quarter)
+
+    last_stroke_ql = strokes[OFF].max(initial=0) / per_quarter
+    end_ql = max(steps[OFF].max() / steps_per_quarter, last_stroke_ql)
+    first_ql = min(played[0].onset_ql for played in (events, drums) if played)
+    marks = _marks(score, header, tracks, first_ql, end_ql)
     programs = tuple(track.program for track in parts)
-    song = Song(
-        events_of(notes, steps_per_quarter),
-        program=programs[0],
-        programs=programs if len(programs) > 1 else (),
-        drums=events_of(_on_grid(strokes, *grid)[0], steps_per_quarter) if kits else (),
-    )
-    reading = Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
-    last_stroke_ql = strokes[OFF].max(initial=0) / score.ticks_per_quarter
-    end_ql = max(notes[OFF].max() / steps_per_quarter, last_stroke_ql)
-    return _with_marks(song, score, joined(header, tracks), end_ql), reading
+    several = programs if len(programs) > 1 else ()
+    song = Song(events, program=programs[0], programs=several, drums=drums, **marks)
+    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
+    return song, Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
 
 
 # Bytes to a table of ticks
@@ -151,6 +154,16 @@ def _score(header, tracks):
     n_marks = len(score.tempos) + len(score.time_signatures) + len(score.key_signatures)
     if max(score.note_num(), n_marks) > MAX_MARKS:
         raise MidiError(f"tiene más de {MAX_MARKS} notas y marcas; quítalo de la carpeta")
+    return score
+
+
+def _with_unended(score, header, tracks):
+    """Return a score with its notes without an off, too, which symusic leaves out."""
+    for n_times in RELEASES:
+        more = _score(header, [released(track, n_times) for track in tracks])
+        if more.note_num() == score.note_num():
+            break
+        score = more
     return score
 
 
@@ -171,67 +184,65 @@ def _latest(plain, score):
 
 
 def _table(tracks, latest=NEVER):
-    """Return the notes of symusic's tracks as a table, each until its key is let go.
+    """Return the notes of symusic's tracks, a part each, as a table.
 
-    symusic gives the first off to the first on of a key. Here it ends the note
-    that sounds, and an off at the tick of an on is for the note before that.
+    symusic gives the first off to the first on of a key, `let_go` to the note that sounds.
     """
-    columns = [np.empty((5, 0), dtype=np.int64)]
-    for part, track in enumerate(tracks):
-        notes = track.notes.numpy()
-        on = notes["time"].astype(np.int64)
-        off = on + notes["duration"]
-        columns.append([on, off, notes["pitch"], notes["velocity"], np.full(len(on), part)])
-    table = np.concatenate(columns, axis=1)
-    on, off, key = table[ON], table[OFF], keys_of(table)
-    off = np.maximum(np.minimum(off, latest), on)
-    span = off.max(initial=0) + 1  # keys lie so far apart on one line of all offs
-    line = np.sort(key * span + off)
-    k = np.searchsorted(line, key * span + on, side="right")
-    let_go = line[np.minimum(k, len(line) - 1)] - key * span
-    table[OFF] = np.where(off > on, np.minimum(let_go, off), off)
-    return table
+    if not tracks:
+        return np.empty((5, 0), dtype=np.int64)
+    notes = [track.notes.numpy() for track in tracks]
+    names = "time", "duration", "pitch", "velocity"
+    on, duration, pitch, velocity = (np.concatenate([n[name] for n in notes]) for name in names)
+    part = np.repeat(np.arange(len(notes)), [len(n["time"]) for n in notes])
+    table = np.array([on, duration, pitch, velocity, part])
+    table[OFF] = np.minimum(table[ON] + table[OFF], latest)
+    return let_go(table)
 
 
 def _on_grid(table, per_quarter, steps_per_quarter):
     """Return a table in steps, and how many of its notes were moved far, and merged."""
     if table[OFF].max(initial=0) > MAX_QUARTERS * per_quarter or table[ON].min(initial=0) < 0:
         raise MidiError(f"dura más de {MAX_QUARTERS} negras; acórtalo o quítalo de la carpeta")
-    steps, ticks = table.copy(), table[[ON, OFF]]
-    # To the nearest step, halves upwards.
-    steps[[ON, OFF]] = (2 * ticks * steps_per_quarter + per_quarter) // (2 * per_quarter)
+    steps = table.copy()
+    for row in (ON, OFF):
+        # To the nearest step, halves upwards.
+        steps[row] = (2 * table[row] * steps_per_quarter + per_quarter) // (2 * per_quarter)
     # How far, in parts of a quarter of which there are per_quarter * steps_per_quarter.
     moved = np.abs(table[ON] * steps_per_quarter - steps[ON] * per_quarter)
-    n_moved = np.sum(moved * STEPS_PER_QUARTER > per_quarter * steps_per_quarter)
+    far = moved * STEPS_PER_QUARTER > per_quarter * steps_per_quarter
     steps, n_merged = settled(steps)
-    return steps, int(n_moved), n_merged
+    return steps, int(np.count_nonzero(far)), n_merged
 
 
 # Tempos and signatures
 
 
-def _with_marks(song, score, data, end_ql):
-    """Return the song with what the file says of tempos, bars and keys until it ends."""
+def _marks(score, header, tracks, first_ql, end_ql):
+    """Return what a file says of tempos, bars and keys until it ends, as fields of a Song.
+
+    first_ql: where the first note or stroke begins
+    """
     tempos = [(mark.time, mark.mspq) for mark in score.tempos]
     bars = [(mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures]
     keys = [(mark.time, mark.key, mark.tonality) for mark in score.key_signatures]
     if _may_be_turned(tempos) or _may_be_turned(bars):
-        tempos, bars = _marks_in_order(data) or (tempos, bars)
+        tempos, bars = _marks_in_order(joined(header, tracks)) or (tempos, bars)
+    # What is nonsense is passed over.
+    tempos = [(tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0]
+    bars = [bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128]
+    keys = [(tick, n, MODES[mode]) for tick, n, mode in keys if abs(n) <= 7 and mode in (0, 1)]
     last_said = lambda marks: _last_said(marks, score.ticks_per_quarter, end_ql)
-    tempos = last_said((tick, _tempo_bpm(micros)) for tick, micros in tempos if micros > 0)
-    bars = last_said(bar for bar in bars if bar[1] > 0 and 0 < bar[2] <= 128)
-    keys = last_said((k[0], k[1], MODES[k[2]]) for k in keys if abs(k[1]) <= 7 and k[2] in (0, 1))
-    first_ql = min(events[0].onset_ql for events in (song.events, song.drums) if events)
+    tempos, bars, keys = last_said(tempos), last_said(bars), last_said(keys)
+    tempo_bpm = 120.0
     # The first tempo holds from the start where it is said before anything sounds.
-    begins = bool(tempos) and tempos[0][0] <= first_ql
-    tempo_bpm = tempos[0][1] if begins else 120.0
-    return replace(
-        song,
-        tempo_bpm=tempo_bpm,
-        tempos=_changes(tempos[begins:], before=(tempo_bpm,)),
-        bars=_changes(bars, before=(4, 4)),
-        keys=_changes(keys),
-    )
+    if tempos and tempos[0][0] <= first_ql:
+        tempo_bpm = tempos.pop(0)[1]
+    return {
+        "tempo_bpm": tempo_bpm,
+        "tempos": _changes(tempos, (tempo_bpm,)),
+        "bars": _changes(bars, (4, 4)),
+        "keys": _changes(keys),
+    }
 
 
 def _may_be_turned(marks):
@@ -263,7 +274,11 @@ def _last_said(marks, per_quarter, end_ql):
     return [(onset_ql, *said[onset_ql]) for onset_ql in sorted(said) if onset_ql < end_ql]
 
 
-def _changes(marks, before=None):
-    """Return the marks that say something else than the one before them, as a tuple."""
-    said = [before, *(mark[1:] for mark in marks)]
-    return tuple(mark for mark, last in zip(marks, said, strict=False) if mark[1:] != last)
+def _changes(marks, in_force=None):
+    """Return the marks that say something else than what is in force, as a tuple."""
+    changes = []
+    for onset_ql, *said in marks:
+        if tuple(said) != in_force:
+            changes.append((onset_ql, *said))
+        in_force = tuple(said)
+    return tuple(changes)

@@ -20,6 +20,23 @@ def keys_of(table):
     return 128 * table[PART] + table[PITCH]
 
 
+def let_go(table):
+    """Return a table in which each note lasts until its key is let go first.
+
+    A file says only which key an off lets go. It ends the note that sounds;
+    an off at the tick of an on is for the note before that.
+    """
+    on, off, keys = table[ON], table[OFF], keys_of(table)
+    # All offs on one line of time, on which the keys lie one after the other.
+    span = off.max(initial=0) + 1
+    line = np.sort(keys * span + off)
+    following = np.searchsorted(line, keys * span + on, side="right")
+    first_off = line.take(following, mode="clip") - keys * span
+    table = table.copy()
+    table[OFF] = np.where(off > on, first_off, off)
+    return table
+
+
 def settled(table):
     """Return a table in the order of keys and times, and how many notes fell on another.
 
@@ -27,16 +44,35 @@ def settled(table):
     and as loud as the loudest. A note ends where its key is struck again, and
     lasts a tick at least.
     """
-    table = table[:, np.lexsort((table[OFF], table[ON], keys_of(table)))]
+    order = np.lexsort((table[ON], keys_of(table)))
+    table = table.take(order, axis=1)
     table[OFF] = np.maximum(table[OFF], table[ON] + 1)
-    doubled = (np.diff(keys_of(table)) == 0) & (np.diff(table[ON]) == 0)
-    first = np.flatnonzero(np.append(True, ~doubled))[: table.shape[1]]
-    loudest = np.maximum.reduceat(table[VELOCITY], first)
-    table = table[:, np.append(~doubled, True)[: table.shape[1]]]  # the last of them is the longest
-    table[VELOCITY] = loudest
-    again = np.flatnonzero(np.diff(keys_of(table)) == 0)
-    table[OFF, again] = np.minimum(table[OFF, again], table[ON, again + 1])
-    return table, int(doubled.sum())
+    same_key = _stays(keys_of(table))
+    doubled = same_key & _stays(table[ON])
+    n_doubled = int(np.count_nonzero(doubled))
+    if n_doubled:
+        table = _merged(table, doubled)
+        same_key = _stays(keys_of(table))
+    off, next_on = table[OFF, :-1], table[ON, 1:]
+    np.minimum(off, next_on, out=off, where=same_key)
+    return table, n_doubled
+
+
+def _stays(row):
+    """Return for each value but the first whether it is the same as the one before it."""
+    return row[1:] == row[:-1]
+
+
+def _merged(table, joined):
+    """Return a table with one note of those that are joined, as long and as loud as any of them.
+
+    joined: for each note but the first whether it is one with the note before it
+    """
+    first = np.flatnonzero(np.append(True, ~joined))
+    merged = table[:, first]
+    for row in (OFF, VELOCITY):
+        merged[row] = np.maximum.reduceat(table[row], first)
+    return merged
 
 
 def table_of(events, per_quarter):
@@ -50,18 +86,22 @@ def table_of(events, per_quarter):
 
 
 def events_of(table, per_quarter):
-    """Return the NoteEvents of a table: notes of a part that begin and end together are one.
+    """Return the NoteEvents of a settled table: notes of a part with the same times are one.
 
     In the order of onset, then of part, end and pitch.
     """
-    table = table[:, np.lexsort((table[PITCH], table[OFF], table[PART], table[ON]))]
-    differ = np.diff(table[[ON, OFF, PART]], axis=1).any(axis=0)
-    first = np.flatnonzero(np.append(True, differ))[: table.shape[1]]
+    n_parts = table[PART].max(initial=0) + 1
+    # The pitches of a part are in order already.
+    order = np.lexsort((table[OFF], table[ON] * n_parts + table[PART]))
+    table = table.take(order, axis=1)
     chords = [ALONE[pitch] for pitch in table[PITCH].tolist()]
-    if len(first) < len(chords):
-        bounds = pairwise([*first.tolist(), len(chords)])
+    joined = _stays(table[ON]) & _stays(table[OFF]) & _stays(table[PART])
+    if joined.any():
+        first = np.flatnonzero(np.append(True, ~joined)).tolist()
+        bounds = pairwise([*first, len(chords)])
         chords = [sum(chords[start:stop], ()) for start, stop in bounds]
-    loudest = np.maximum.reduceat(table[VELOCITY], first)
-    on, off, part = table[[ON, OFF, PART]][:, first]
-    times = (on / per_quarter).tolist(), ((off - on) / per_quarter).tolist()
-    return make_events(*times, chords, loudest.tolist(), part.tolist())
+        table = _merged(table, joined)
+    on, off, _, velocity, part = table
+    onsets_ql, durations_ql = on / per_quarter, (off - on) / per_quarter
+    columns = (column.tolist() for column in (onsets_ql, durations_ql, velocity, part))
+    return make_events(chords, *columns)

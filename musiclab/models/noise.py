@@ -28,6 +28,7 @@ class Noise(keras.layers.Layer):
     def call(self, x, training=False):
         n_windows, n_steps, _ = keras.ops.shape(x)
         z = self.draw(x) if training else self.z
+        # The same z at every step of a window.
         z = keras.ops.broadcast_to(z[:, None], (n_windows, n_steps, self.noise_dim))
         return keras.ops.concatenate([x, z], axis=-1)
 
@@ -76,19 +77,36 @@ class Latent(Noise):
 
     def draw(self, x):
         ops = keras.ops
+        n_windows, n_steps, _ = ops.shape(x)
         mean, log_var = self.posterior(x)
-        kl = ops.mean(ops.sum(mean**2 + ops.exp(log_var) - 1 - log_var, axis=-1)) / 2
-        self.add_loss(ops.maximum(kl / ops.shape(x)[1] - self.free_nats, 0))
+        # What z tells of the window: the KL divergence from the normal distribution, in nats.
+        per_number = mean**2 + ops.exp(log_var) - 1 - log_var
+        kl = ops.mean(ops.sum(per_number, axis=-1)) / 2
+        # It costs as much as it tells, beyond what is free.
+        self.add_loss(ops.maximum(kl / n_steps - self.free_nats, 0))
+        # A normal vector, moved and stretched: gradients find their way to mean and log_var.
         z = mean + ops.exp(log_var / 2) * super().draw(x)
-        keep = keras.random.uniform((ops.shape(x)[0], 1), seed=self.seed_generator)
-        return ops.where(keep * self.WITHOUT < 1, 0.0, z)
+        # Some windows learn to do without.
+        chance = keras.random.uniform((n_windows, 1), seed=self.seed_generator)
+        return ops.where(chance * self.WITHOUT < 1, 0.0, z)
 
 
-NOISES = {
-    "none": lambda x, *_: x,
-    "plain": lambda x, dim, *_: Noise(dim, name="noise")(x),
-    "vae": lambda x, *sizes: Latent(*sizes, name="noise")(x),
-}
+def no_noise(x, config):
+    """Leave the steps (n_windows, n_steps, n_features) as they are."""
+    return x
+
+
+def plain_noise(x, config):
+    """Put a vector that is drawn beside each step, see `Noise`."""
+    return Noise(config.noise_dim, name="noise")(x)
+
+
+def latent_noise(x, config):
+    """Put a vector that is learned beside each step, see `Latent`."""
+    return Latent(config.noise_dim, config.units[0], config.free_nats, name="noise")(x)
+
+
+NOISES = {"none": no_noise, "plain": plain_noise, "vae": latent_noise}
 
 
 def choose_noise(model, z=0.0):
@@ -116,8 +134,10 @@ def latent_of(model, ids):
     layer = _noise_layer(model)
     if not isinstance(layer, Latent):
         raise ParameterError(f"la red «{model.name}» no tiene codificador: créala con noise=vae")
-    features = keras.Model(model.input, layer.input)(np.asarray(ids)[None])
-    return np.asarray(layer.posterior(features)[0])[0]
+    window = np.asarray(ids)[np.newaxis]  # a batch of one
+    features = keras.Model(model.input, layer.input)(window)
+    mean, _ = layer.posterior(features)
+    return np.asarray(mean)[0]
 
 
 def predictions_under(model, ids, noises):
@@ -127,8 +147,9 @@ def predictions_under(model, ids, noises):
     Returns an array (n_noises, n_windows, ..., vocab_size), as the model's
     output after a softmax. The noise chosen before stays chosen.
     """
-    layer, probabilities = _noise_layer(model), []
+    layer = _noise_layer(model)
     before = layer.z.numpy()[0]
+    probabilities = []
     try:
         for z in noises:
             choose_noise(model, z)
@@ -152,11 +173,14 @@ def noise_effect(model, ids, noises):
     Source: Lin (1991), Divergence measures based on the Shannon entropy.
     """
     p = predictions_under(model, ids, noises)
-    return float((_entropy(p.mean(axis=0)) - _entropy(p).mean(axis=0)).mean())
+    entropy_of_mean = _entropy(p.mean(axis=0))
+    mean_of_entropies = _entropy(p).mean(axis=0)
+    return float((entropy_of_mean - mean_of_entropies).mean())
 
 
 def _entropy(p):
-    return -(p * np.log(np.maximum(p, np.finfo(float).tiny))).sum(axis=-1)
+    logs = np.log(np.maximum(p, np.finfo(float).tiny))  # where p is 0, its product is 0 too
+    return -(p * logs).sum(axis=-1)
 
 
 def _noise_layer(model):

@@ -2,7 +2,7 @@
 
 from musiclab.music.instruments import instrument_name, instrument_program
 from musiclab.music.pitch import PITCH_NAMES, pitch_name, pitch_number
-from musiclab.music.song import NoteEvent, Song
+from musiclab.music.song import NoteEvent, Song, joined
 
 __all__ = [
     "PITCH_NAMES",
@@ -10,6 +10,7 @@ __all__ = [
     "Song",
     "instrument_name",
     "instrument_program",
+    "joined",
     "pitch_name",
     "pitch_number",
 ]

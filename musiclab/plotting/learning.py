@@ -5,10 +5,13 @@ import numpy as np
 
 from musiclab.generation import next_symbol_probabilities
 from musiclab.plotting.style import (
+    BLACK,
     BLUE,
     GREY,
     ORANGE,
     SLATE,
+    WEIGHT,
+    colour_bar,
     comma,
     decimal_comma,
     percent,
@@ -82,6 +85,39 @@ def nll_ladder(pairs, ax, title="Canciones de validación"):
     ax.grid(visible=False, axis="y")
     ax.set(title=title, xlabel="NLL (nats por símbolo; menos es mejor)")
     ax.set_xlim(0, 1.12 * max(nats))
+    return ax
+
+
+def transition_map(shares, symbols, ax, title=""):
+    """Draw with what probability each symbol follows each other one.
+
+    shares: (n_symbols, n_symbols) from 0 to 1; row a, column b is that of b after a
+    """
+    drawn = ax.imshow(100 * np.asarray(shares), cmap=WEIGHT)
+    ax.set_xticks(range(len(symbols)), symbols)
+    ax.set_yticks(range(len(symbols)), symbols)
+    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
+    ax.set(xlabel="símbolo siguiente", ylabel="símbolo", title=title)
+    ax.grid(visible=False)
+    colour_bar(drawn, "probabilidad (%)")
+    return ax
+
+
+def surprise_bars(symbols, nats, ax, title=""):
+    """Draw the surprise of each symbol of a song, and their mean.
+
+    nats: (n_symbols,), the −ln p of each
+    """
+    ax.bar(range(len(symbols)), nats)
+    mean = np.mean(nats)
+    ax.axhline(mean, color=BLACK, linestyle=":", label=f"NLL, la media: {comma(f'{mean:.2f}')}")
+    ax.set_xticks(range(len(symbols)), symbols)
+    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
+    ax.set(xlabel="símbolo de la canción", ylabel="sorpresa (nats)", title=title)
+    ax.set_ylim(0, 1.25 * max(nats))  # room for the legend
+    ax.grid(visible=False, axis="x")
+    decimal_comma(ax.yaxis)
+    ax.legend(loc="upper right")
     return ax
 
 

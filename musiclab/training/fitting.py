@@ -1,64 +1,35 @@
 """Training that can be stopped, resumed and trusted.
 
 A run keeps two files in its folder, both written whole or not at all:
-`model.npz`, the bundle with the best weights so far, and
-`checkpoint.npz`, where it stopped. The order of the windows and the
+`model.safetensors`, the bundle with the best weights so far, and
+`checkpoint.safetensors`, where it stopped. The order of the windows and the
 dropout masks hang on (seed, epoch) alone, so that 2 + 2 epochs end with
 the same weights as 4, wherever the first two were killed.
-
-A bundle is an archive (see `storage`): the weights, and a JSON text with
-all that gives them a meaning. Loading one builds the network from its few
-named settings, and believes none of them before it has compared them with
-the weights.
 """
 
-import json
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
-from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
 
-from musiclab.backend import keras, set_seed, tf
-from musiclab.encoding import Vocabulary, get_encoding
+from musiclab.backend import tf
 from musiclab.encoding.windows import Windows
-from musiclab.errors import BundleError, ParameterError
-from musiclab.models import build_model
-from musiclab.models.build import TRANSFORMER
+from musiclab.errors import ParameterError
+from musiclab.files import sole_writer
 from musiclab.progress import progress
-from musiclab.training.archive import (
-    check_arrays,
-    damaged,
-    read_archive,
-    sole_writer,
-    write_archive,
+from musiclab.training.archive import check_arrays, damaged
+from musiclab.training.bundle import (
+    BUNDLE,
+    Bundle,
+    describe,
+    hash_windows,
+    save_bundle,
+    save_weights,
 )
+from musiclab.training.checkpoint import CHECKPOINT, Checkpoint, get_state, set_state
 
-BUNDLE, CHECKPOINT = "model.npz", "checkpoint.npz"
-FORMAT, CHECKPOINT_FORMAT = "musiclab-bundle-1", "musiclab-checkpoint-2"
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A trained model and all that gives its numbers a meaning.
-
-    config: the keyword arguments of `build_model`
-    encoding: name of the encoding whose tokens the vocabulary holds
-    data_hash: of the training windows; seed: of the training
-    versions: of the packages that trained it
-    """
-
-    model: keras.Model
-    vocabulary: Vocabulary
-    config: dict
-    encoding: str
-    window_length: int
-    data_hash: str = ""
-    seed: int = 0
-    versions: dict = field(default_factory=dict)
+CHECKPOINT_FORMAT = "musiclab-checkpoint-3"
 
 
 @dataclass
@@ -80,29 +51,6 @@ class History:
         return int(np.argmin(numbers)) + 1 if self.val_loss else 0
 
 
-def new_bundle(vocabulary, encoding, window_length, windows, seed, **config):
-    """Return a Bundle with a fresh model, its weights drawn from the seed.
-
-    windows: the (x, y) that it will be trained on, for the data's hash
-    config: what `build_model` takes beside the size of the vocabulary
-    """
-    set_seed(seed)
-    model = build_model(len(vocabulary), **config)
-    versions = {package: version(package) for package in ("musiclab", "keras", "numpy")}
-    return Bundle(
-        model, vocabulary, config, encoding, window_length, _digest(windows), seed, versions
-    )
-
-
-def _digest(windows):
-    """Return a short hash of (x, y), read a piece at a time."""
-    digest = sha256()
-    for part in windows:
-        for start in range(0, len(part), 4096):
-            digest.update(np.ascontiguousarray(part[start : start + 4096]))
-    return digest.hexdigest()[:16]
-
-
 def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, folder=None,
           load_previous=False, callbacks=()):  # fmt: skip
     """Train a bundle's compiled model; leave the weights of its best epoch in it.
@@ -110,7 +58,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     windows, held_out: (x, y) as `make_windows` gives them
     epochs: how many in all, those of an earlier run included
     patience: stop after so many epochs without a better held-out loss
-    folder: where to keep `model.npz` and `checkpoint.npz`, if anywhere
+    folder: where to keep `model.safetensors` and `checkpoint.safetensors`, if anywhere
     load_previous: go on from the folder's checkpoint, if there is one
     callbacks: Keras callbacks, called at each epoch
 
@@ -124,12 +72,14 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     """
     if epochs < 1 or batch_size < 1:
         raise ParameterError(
-            f"EPOCHS es {epochs} y batch_size {batch_size}: ambos deben ser al menos 1"
+            f"EPOCHS es {epochs} y batch_size {batch_size}: ambos deben ser al menos 1",
+            epochs=epochs,
+            batch_size=batch_size,
         )
     settings = {
         "batch_size": batch_size,
         "learning_rate": float(bundle.model.optimizer.learning_rate.numpy()),
-        "held_out": _digest(held_out),
+        "held_out": hash_windows(held_out),
         "precision": bundle.model.dtype_policy.name,
     }
     run = _Run(bundle, settings, Path(folder) if folder else None)
@@ -153,13 +103,30 @@ class _Run:
     history: History = field(default_factory=History)
     best: list | None = None
 
+    @property
+    def checkpoint(self):
+        """The file in the folder; with other versions of the packages one may go on."""
+        identity = describe(self.bundle) | self.settings
+        del identity["versions"]
+        return Checkpoint(self.folder / CHECKPOINT, CHECKPOINT_FORMAT, identity)
+
     def resume(self):
         """Go on from the folder's checkpoint, if there is one."""
-        if self.folder and (self.folder / CHECKPOINT).exists():
-            self.history, self.best = _load_checkpoint(
-                self.folder / CHECKPOINT, self.bundle, self.settings
-            )
-            _write(self.folder / BUNDLE, FORMAT, self.bundle, self.best)
+        found = self.checkpoint.load() if self.folder else None
+        if found is None:
+            return
+        meta, arrays = found
+        model = self.bundle.model
+        weights = model.get_weights()
+        state, best = arrays[: -len(weights)], arrays[-len(weights) :]
+        try:
+            self.history = _history(meta["history"])
+            check_arrays(best, weights)
+            set_state(model, state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(self.folder / CHECKPOINT) from error
+        self.best = best
+        save_weights(self.folder / BUNDLE, self.bundle, best)
 
     def end_epoch(self, logs):
         """Take in the losses of an epoch, and write the files."""
@@ -168,9 +135,11 @@ class _Run:
         improved = self.history.best_epoch == self.history.n_epochs
         if improved:
             self.best = self.bundle.model.get_weights()
-        if self.folder:
-            _save_checkpoint(self.folder / CHECKPOINT, self)
-        if self.folder and improved:
+        if self.folder is None:
+            return
+        meta = {"versions": self.bundle.versions, "history": asdict(self.history)}
+        self.checkpoint.save(meta, [*get_state(self.bundle.model), *self.best])
+        if improved:
             save_bundle(self.folder / BUNDLE, self.bundle)
 
 
@@ -183,6 +152,7 @@ def _fit(run, windows, held_out, epochs, patience, callbacks):
     for epoch in bar:
         if patience and epoch - history.best_epoch >= patience:
             break
+        # All that is random in an epoch hangs on the seed and its number, not on the past.
         order = np.random.default_rng([seed, epoch]).permutation(len(windows[0]))
         _seed_layers(model, seed, epoch)
         logs = model.fit(
@@ -224,164 +194,6 @@ def _seed_layers(model, seed, epoch):
         for j, state in enumerate(states):
             # The first is the same as of (seed, epoch, k): zeros at the end change nothing.
             state.assign(np.random.SeedSequence([seed, epoch, k, j]).generate_state(2))
-
-
-# Files
-
-
-def save_bundle(path, bundle):
-    """Write a bundle whole or not at all; return its path."""
-    return _write(path, FORMAT, bundle, bundle.model.get_weights())
-
-
-def is_bundle(path):
-    """Return whether a file is one that `save_bundle` wrote, as far as its heading says."""
-    try:
-        read_archive(path, FORMAT)
-    except BundleError:
-        return False
-    return True
-
-
-def load_bundle(path, vocabulary=None):
-    """Read a bundle, whoever wrote it; its model is not compiled.
-
-    vocabulary: the one that the bundle must have, if given
-
-    No code in the file is run, and no network is built that is larger than
-    the file's weights.
-    Raises BundleError when the file is missing, damaged, of another format
-    or of another vocabulary.
-    """
-    meta, weights = read_archive(path, FORMAT)
-    try:
-        own = _check_meta(meta)
-        if vocabulary is not None and own != vocabulary:
-            raise BundleError(
-                f"«{path}» se entrenó con otro vocabulario ({len(own)} símbolos, y ahora hay "
-                f"{len(vocabulary)}): usa el mismo DATASET, ENCODING y SEED, o entrena de nuevo "
-                "con LOAD_PREVIOUS = False"
-            )
-        _check_size(_check_config(meta["config"]), len(own), weights)
-        model = build_model(len(own), **meta["config"])
-        check_arrays(weights, model.get_weights())
-        if not all(np.isfinite(array).all() for array in weights):
-            raise BundleError(
-                f"«{path}» tiene pesos que no son números, porque su entrenamiento divergió: "
-                "entrena de nuevo con una tasa de aprendizaje menor"
-            )
-        model.set_weights(weights)
-    except BundleError:
-        raise
-    except Exception as error:  # Keras has errors of its own for what it cannot build
-        raise BundleError(damaged(path)) from error
-    return Bundle(model, own, **{key: meta[key] for key in _META})
-
-
-_META = {
-    "config": dict,
-    "encoding": str,
-    "window_length": int,
-    "data_hash": str,
-    "seed": int,
-    "versions": dict,
-}
-
-
-def _check_meta(meta):
-    """Return the Vocabulary of a bundle's JSON text; raise ValueError for what is of no bundle."""
-    wrong = [key for key, kind in _META.items() if type(meta[key]) is not kind]
-    if wrong or meta["window_length"] < 1 or meta["seed"] < 0:
-        raise ValueError(f"of another type or out of range: {wrong}")
-    decode = get_encoding(meta["encoding"]).decode
-    vocabulary = Vocabulary(tuple(meta["vocabulary"]))
-    for token in vocabulary.tokens[1:]:
-        decode([token])
-    return vocabulary
-
-
-def _check_config(config):
-    """Return all of `build_model`'s settings; raise for one that it lacks or of another type."""
-    settings = {
-        name: parameter.default
-        for name, parameter in signature(build_model).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    for name, value in config.items():
-        default = settings[name]
-        numbers = (int,) if isinstance(default, tuple) else (int, float)
-        if type(value) is not type(default) and not (
-            isinstance(default, tuple | float)
-            and all(type(v) in numbers for v in (value if isinstance(default, tuple) else [value]))
-        ):
-            raise ValueError(f"{name} is {value!r:.40}")
-    return settings | config
-
-
-def _check_size(settings, n_symbols, weights):
-    """Raise ValueError for a network that must have more weights than there are.
-
-    Those of a layer, its square at least, stand for the rest, which is at
-    most some twenty times as many: enough to keep a claim of 10^9 units from
-    being believed.
-    """
-    units, n_weights = settings["units"], sum(array.size for array in weights)
-    needed = [sum(n * n for n in units), n_symbols * units[-1]]
-    if settings["inputs"] == "embedding":
-        needed.append(n_symbols * settings["embedding_dim"])
-    if settings["noise"] != "none":
-        needed.append(settings["noise_dim"] * units[0])
-    if settings["cell"] == TRANSFORMER:
-        needed.append(settings["max_distance"] * units[0] // settings["n_heads"])
-    if max(needed) > n_weights or 3 * len(units) > len(weights):
-        raise ValueError(f"{n_weights} weights are too few for {settings}"[:200])
-
-
-def _write(path, form, bundle, arrays, **more):
-    return write_archive(path, form, _meta(bundle) | more, arrays)
-
-
-def _meta(bundle):
-    return {"vocabulary": list(bundle.vocabulary.tokens)} | {
-        key: getattr(bundle, key) for key in _META
-    }
-
-
-def _save_checkpoint(path, run):
-    arrays = [*_state(run.bundle.model), *run.best]
-    more = run.settings | {"history": asdict(run.history)}
-    _write(path, CHECKPOINT_FORMAT, run.bundle, arrays, **more)
-
-
-def _state(model):
-    """Return the weights of a model and of its optimiser."""
-    return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
-
-
-def _load_checkpoint(path, bundle, settings):
-    """Put a checkpoint's weights and optimiser state into the model; return (History, best weights)."""
-    meta, values = read_archive(path, CHECKPOINT_FORMAT)
-    mine = json.loads(json.dumps(_meta(bundle) | settings))
-    del mine["versions"]
-    other = [key for key, value in mine.items() if meta.get(key) != value]
-    if other:
-        raise BundleError(
-            f"«{path}» es de otro entrenamiento (difiere en {', '.join(other)}): usa los mismos "
-            "parámetros, otra OUTPUT_DIR, o LOAD_PREVIOUS = False"
-        )
-    model = bundle.model
-    with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
-    weights = model.get_weights()
-    try:
-        history = _history(meta["history"])
-        check_arrays(values, [*_state(model), *weights])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(damaged(path)) from error
-    model.set_weights(values[: len(weights)])
-    for variable, value in zip(model.optimizer.variables, values[len(weights) :], strict=False):
-        variable.assign(value)
-    return history, values[-len(weights) :]
 
 
 def _history(losses):

@@ -1,0 +1,129 @@
+"""A Markov chain of a short tune, and how far back n-grams look."""
+
+from collections import Counter
+from itertools import pairwise
+from math import cos, pi, sin
+
+from matplotlib.patches import Circle, FancyArrowPatch
+
+from musiclab.diagrams.drawing import Diagram, arrow, box, canvas, finished, words
+from musiclab.encoding import token_key
+from musiclab.plotting.style import BLUE, GREY, ORANGE, SLATE, comma
+
+STATE, RING = 0.55, 3.8  # radii of a state and of the circle on which states stand, in cm
+SIDE = 11.8  # of the whole drawing
+
+
+def markov_chain(tokens) -> Diagram:
+    """Draw the states of a short tune, clockwise from low to high, and what follows each how often.
+
+    tokens: two symbols or more, with eight different ones at most to be legible
+    """
+    followers = _followers(tokens)
+    states = sorted(set(tokens), key=token_key)
+    places = _around(len(states))
+    figure, ax = canvas(SIDE, SIDE)
+    for state, counts in followers.items():
+        for follower, count in counts.items():
+            label = comma(f"{count / counts.total():.2g}")
+            start, end = places[states.index(state)], places[states.index(follower)]
+            _loop(ax, start, label) if state == follower else _transition(ax, start, end, label)
+    for state, place in zip(states, places, strict=True):
+        ax.add_patch(Circle(place, STATE, facecolor="white", edgecolor=BLUE, linewidth=1.8))
+        words(ax, *place, state, size=11, weight="bold")
+    return finished(figure, _chain_in_words(followers))
+
+
+def _followers(tokens):
+    """Return {symbol: Counter of what follows it}."""
+    followers = {}
+    for token, following in pairwise(tokens):
+        followers.setdefault(token, Counter())[following] += 1
+    return followers
+
+
+def _around(n):
+    """Return n places on a circle, from the top on clockwise."""
+    angles = [pi / 2 - 2 * pi * k / n for k in range(n)]
+    return [(SIDE / 2 + RING * cos(angle), SIDE / 2 + RING * sin(angle)) for angle in angles]
+
+
+def _towards(start, end):
+    """Return the vector of length 1 from a point to another."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = (dx**2 + dy**2) ** 0.5
+    return dx / length, dy / length
+
+
+def _transition(ax, start, end, label):
+    dx, dy = _towards(start, end)
+    # The side to the right of the way: an arrow and the one back do not meet.
+    aside, back = 0.17, STATE + 0.08
+    start = start[0] + back * dx + aside * dy, start[1] + back * dy - aside * dx
+    end = end[0] - back * dx + aside * dy, end[1] - back * dy - aside * dx
+    arrow(ax, start, end)
+    # Arrows between neighbours fill the middle of their side: longer ones speak before it.
+    way = 0.5 if (end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2 < RING**2 else 0.35
+    x, y = start[0] + way * (end[0] - start[0]), start[1] + way * (end[1] - start[1])
+    words(ax, x + 0.36 * dy, y - 0.3 * dx, label, SLATE, size=9)
+
+
+def _loop(ax, place, label):
+    """Draw an arrow from a state to itself, on its outer side."""
+    dx, dy = _towards((SIDE / 2, SIDE / 2), place)
+    from_angle = 0.5  # radians between the way out and each end
+    ends = []
+    for angle in (from_angle, -from_angle):
+        x = dx * cos(angle) - dy * sin(angle)
+        y = dx * sin(angle) + dy * cos(angle)
+        ends.append((place[0] + (STATE + 0.04) * x, place[1] + (STATE + 0.04) * y))
+    style = {"arrowstyle": "-|>", "mutation_scale": 10, "color": GREY, "linewidth": 1.5}
+    bend = {"connectionstyle": "arc3,rad=-1.9", "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(FancyArrowPatch(*ends, **style, **bend))
+    words(ax, place[0] + 1.62 * dx, place[1] + 1.55 * dy, label, SLATE, size=9)
+
+
+def _chain_in_words(followers):
+    sentences = []
+    for state, counts in followers.items():
+        shares = (
+            f"{follower} con probabilidad {comma(f'{count / counts.total():.2g}')}"
+            for follower, count in counts.items()
+        )
+        sentences.append(f"a {state} sigue {', '.join(shares)}")
+    return f"Cadena de Markov: {'; '.join(sentences)}."
+
+
+def ngram_context(tokens, order=5) -> Diagram:
+    """Draw what each n-gram sees of a tune before it guesses the last symbol.
+
+    tokens: two or more, and as many as `order`; a question mark hides the last one
+    order: of the longest n-gram, 2 or more
+    """
+    width, gap, row = 1.75, 0.2, 0.78
+    left, top = 2.9, order * row + 1.4
+    figure, ax = canvas(left + len(tokens) * (width + gap) + 0.3, top + 1.0)
+    centres = [left + (width + gap) * k + width / 2 for k in range(len(tokens))]
+    for centre, token in zip(centres[:-1], tokens[:-1], strict=True):
+        box(ax, centre, top, token, width)
+    box(ax, centres[-1], top, "?", width, colour=ORANGE, filled=True)
+    for n in range(1, order + 1):
+        y = top - 0.55 - row * n
+        words(ax, left - 0.3, y, "unigrama" if n == 1 else f"{n}-grama", ha="right")
+        seen = centres[len(tokens) - n : -1]
+        if seen:
+            edges = seen[0] - width / 2, seen[-1] + width / 2
+            ax.plot(edges, (y, y), color=BLUE, linewidth=7, solid_capstyle="butt")
+        else:
+            words(ax, centres[-2], y, "(nada)", SLATE)
+        arrow(ax, (centres[-1] - width / 2 - 0.1, y), (centres[-1], y), ORANGE)
+    return finished(figure, _context_in_words(tokens, order))
+
+
+def _context_in_words(tokens, order):
+    several = f"los {order - 1} símbolos anteriores, {tokens[-order]} … {tokens[-2]}"
+    seen = several if order > 2 else f"el símbolo anterior, {tokens[-2]}"
+    return (
+        "Una melodía cuyo último símbolo hay que adivinar. El unigrama no mira nada; "
+        f"el {order}-grama mira {seen}."
+    )

@@ -1,0 +1,97 @@
+"""How a symbol is chosen: drawn on a ruler of chances, from what a cut leaves."""
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from musiclab.diagrams.drawing import arrow, canvas, finished, words
+from musiclab.plotting.style import BLUE, GREY, ORANGE, PALE, SLATE, comma
+
+WIDTH = 17.0  # centimetres of both drawings
+MOST_BARS = 14
+LETTER = 0.18  # centimetres that a letter of a name takes
+
+
+def ruler(tokens, probabilities, u):
+    """Return the Diagram of one draw: a ruler from 0 to 1, a stretch for each symbol.
+
+    tokens: their names, in the order of the ruler; probabilities: (n_symbols,),
+        which sum to 1; u: the number that was drawn, from 0 to 1
+    """
+    ends = np.cumsum(probabilities)
+    drawn = min(int(np.searchsorted(ends, u, side="right")), len(tokens) - 1)
+    left, length = 0.8, WIDTH - 1.6
+    figure, ax = canvas(WIDTH, 4.0)
+    for k, (token, p, end) in enumerate(zip(tokens, probabilities, ends, strict=True)):
+        start = left + length * (end - p)
+        colour = ORANGE if k == drawn else BLUE
+        _rectangle(ax, start, 1.4, length * p, 1.0, colour)
+        if length * p > 0.2 + LETTER * len(token):
+            words(ax, start + length * p / 2, 1.9, token, "white", 10)
+    _marks(ax, [0.0, *ends], left, length)
+    place = left + length * u
+    arrow(ax, (place, 3.2), (place, 2.45), ORANGE)
+    name = f"u = {_number(u)} → {tokens[drawn]}"
+    words(ax, np.clip(place, 2.2, WIDTH - 2.2), 3.5, name, ORANGE, 11)
+    alt = (
+        f"Una regla de 0 a 1 partida en {len(tokens)} tramos, tan largos como las probabilidades "
+        f"de {', '.join(tokens)}. El número u = {_number(u)} cae en el tramo de {tokens[drawn]}."
+    )
+    return finished(figure, alt)
+
+
+def _marks(ax, ends, left, length):
+    """Write below the ruler where stretches meet, where there is room for the number."""
+    last = -np.inf
+    for end in ends:
+        place = left + length * end
+        if place - last > 0.95:
+            ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
+            words(ax, place, 0.85, _number(end), SLATE, 9)
+            last = place
+    words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
+
+
+def nucleus(tokens, probabilities, top_p):
+    """Return the Diagram of top-p's cut: sorted columns, what they sum to, and where p is reached.
+
+    tokens: names; probabilities: (n_symbols,); both in any order. Of many
+        symbols the first MOST_BARS are drawn.
+    """
+    order = np.argsort(-np.asarray(probabilities), kind="stable")
+    sorted_p = np.asarray(probabilities, dtype=float)[order]
+    sums = np.cumsum(sorted_p)
+    n_kept = 1 + int(np.searchsorted(sums[:-1], top_p * sums[-1]))
+    n_drawn = min(len(order), MOST_BARS)
+    figure, ax = canvas(WIDTH, 6.9)
+    width = (WIDTH - 1.0) / n_drawn
+    for k in range(n_drawn):
+        place = 0.5 + width * (k + 0.5)
+        colour, ink = (BLUE, SLATE) if k < n_kept else (PALE, GREY)
+        height = max(3.2 * sorted_p[k] / sorted_p[0], 0.04)
+        _rectangle(ax, place - 0.4 * width, 2.0, 0.8 * width, height, colour)
+        words(ax, place, 2.25 + height, _number(sorted_p[k]), ink, 9)
+        words(ax, place, 1.9, tokens[order[k]].replace(":", "\n", 1), ink, 8, va="top")
+        words(ax, place, 0.8, _number(sums[k]), ORANGE if k == n_kept - 1 else ink, 9)
+    words(ax, WIDTH / 2, 0.25, "sumas, de izquierda a derecha", SLATE, 9)
+    if n_kept < n_drawn:
+        cut = 0.5 + width * n_kept
+        ax.plot([cut, cut], [0.6, 6.6], color=ORANGE, linewidth=1.6, linestyle="--")
+        side = {"ha": "left", "va": "center"} if cut < WIDTH / 2 else {"ha": "right"}
+        shift = 0.2 if cut < WIDTH / 2 else -0.2
+        text = f"la suma llega a p = {_number(top_p)}: lo demás se corta"
+        words(ax, cut + shift, 6.35, text, ORANGE, 10, **side)
+    kept = [tokens[k] for k in order[:n_kept]]
+    alt = (
+        f"Columnas con las probabilidades de {len(tokens)} símbolos, de mayor a menor. Con "
+        f"p = {_number(top_p)} quedan {n_kept}, {', '.join(kept[:MOST_BARS])}, que juntos suman "
+        f"{_number(sums[n_kept - 1])}; los demás se cortan."
+    )
+    return finished(figure, alt)
+
+
+def _rectangle(ax, x, y, width, height, colour):
+    ax.add_patch(Rectangle((x, y), width, height, facecolor=colour, edgecolor="white"))
+
+
+def _number(value):
+    return comma(f"{value:.2f}")

@@ -1,0 +1,344 @@
+"""Lesson 3's exercises on who has seen what: a split without leaks, copied passages.
+
+Conventions: songs are lists of MIDI pitches. Two songs are twins when one
+is the other transposed: the same intervals, note by note.
+"""
+
+import html
+from itertools import chain, pairwise
+
+from musiclab.exercises.exercise import Exercise
+from musiclab.music import NoteEvent, Song
+from musiclab.playback import player
+
+# A split without leaks
+
+
+def _intervals(song):
+    return tuple(following - pitch for pitch, following in pairwise(song))
+
+
+def _split_by(key):
+    """Return the specification of a split whose families are songs of the same key(song)."""
+
+    def split(songs, fraction):
+        families = {}
+        for k, song in enumerate(songs):
+            families.setdefault(key(song), []).append(k)
+        held_out = []
+        for family in reversed(list(families.values())):
+            if len(held_out) >= fraction * len(songs):
+                break
+            held_out += family
+        train = [k for k in range(len(songs)) if k not in held_out]
+        return train, sorted(held_out)
+
+    return split
+
+
+_split = _split_by(_intervals)
+
+
+def _split_apart(songs, fraction):
+    """What comes of songs that are all taken for different ones."""
+    held_out = []
+    for k in reversed(range(len(songs))):
+        if len(held_out) >= fraction * len(songs):
+            break
+        held_out.append(k)
+    return sorted(set(range(len(songs))) - set(held_out)), sorted(held_out)
+
+
+def _split_from_the_first(songs, fraction):
+    families = {}
+    for k, song in enumerate(songs):
+        families.setdefault(_intervals(song), []).append(k)
+    held_out = []
+    for family in families.values():
+        if len(held_out) < fraction * len(songs):
+            held_out += family
+    return [k for k in range(len(songs)) if k not in held_out], sorted(held_out)
+
+
+def _split_once_more(songs, fraction):
+    families = {}
+    for k, song in enumerate(songs):
+        families.setdefault(_intervals(song), []).append(k)
+    held_out = []
+    for family in reversed(list(families.values())):
+        if len(held_out) + len(family) <= fraction * len(songs):
+            held_out += family
+    return [k for k in range(len(songs)) if k not in held_out], sorted(held_out)
+
+
+def _split_without_twins(songs, fraction):
+    """What comes of throwing the second of two twins away."""
+    train, held_out = _split(songs, fraction)
+    seen, kept = set(), set()
+    for k, song in enumerate(songs):
+        if _intervals(song) not in seen:
+            kept.add(k)
+        seen.add(_intervals(song))
+    return [k for k in train if k in kept], [k for k in held_out if k in kept]
+
+
+def _pair_of_songs(songs, fraction):
+    return tuple([songs[k] for k in side] for side in _split(songs, fraction))
+
+
+def _swapped(songs, fraction):
+    return tuple(reversed(_split(songs, fraction)))
+
+
+def _collections(rng):
+    do, sol, mirror = [60, 62, 64, 60], [67, 69, 71, 67], [60, 58, 56, 60]
+    scale, leap, other = [60, 62, 64, 65], [60, 72, 67, 69], [64, 64, 65, 67]
+    cases = [
+        ([do, scale, leap, other], 0.25),
+        ([scale, do, leap, do], 0.25),
+        ([scale, do, leap, [72, 74, 76, 72]], 0.25),
+        ([scale, do, leap, sol], 0.25),
+        ([do, scale, leap, other, sol, mirror], 0.25),
+        ([scale, do, mirror, leap, mirror], 0.5),
+        ([do, scale, leap, sol, other, [67, 67, 68, 70], [72, 74, 76, 72]], 0.5),
+    ]
+    for n in (6, 9, 12):
+        songs = [rng.integers(55, 75, 5).tolist() for _ in range(n)]
+        for k, source in enumerate(rng.choice(n, 3, replace=False).tolist()):
+            shift = int(rng.integers(1, 6))
+            songs.insert(int(rng.integers(0, n)) + k, [pitch + shift for pitch in songs[source]])
+        cases.append((songs, 0.25))
+    return cases
+
+
+def _show_families(arguments, expected, got):
+    """Say which songs are twins, and where the student's twins are parted."""
+    songs, _ = arguments
+    families = {}
+    for k, song in enumerate(songs):
+        families.setdefault(_intervals(song), []).append(k)
+    lines = [f"Gemelas: {' y '.join(map(str, f))}." for f in families.values() if len(f) > 1]
+    held_out = set(got[1])
+    parted = [f for f in families.values() if 0 < len(held_out & set(f)) < len(f)]
+    lines += [f"Tienes {' y '.join(map(str, f))} en lados distintos." for f in parted]
+    return "".join(f"<br>{html.escape(line)}" for line in lines)
+
+
+REPARTIR = Exercise(
+    "repartir",
+    _split,
+    _collections,
+    wrong={
+        "absolute_intervals": (
+            _split_by(lambda song: tuple(map(abs, _intervals(song)))),
+            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+        ),
+        "pitch_classes": (
+            _split_by(lambda song: tuple(pitch % 12 for pitch in song)),
+            (
+                "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
+                "Compara los intervalos."
+            ),
+        ),
+        "pitches": (
+            _split_by(tuple),
+            (
+                "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
+                "intervalos, la diferencia entre cada nota y la siguiente."
+            ),
+        ),
+        "parted_twins": (
+            _split_apart,
+            (
+                "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
+                "en lados distintos. Aparta familias enteras."
+            ),
+        ),
+        "first_families": (
+            _split_from_the_first,
+            "Has apartado las primeras familias: empieza por la última.",
+        ),
+        "too_few": (
+            _split_once_more,
+            (
+                "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
+                "fraccion * len(canciones)."
+            ),
+        ),
+        "thrown_away": (
+            _split_without_twins,
+            "Has tirado las gemelas: todas las canciones deben quedar en un lado o en el otro.",
+        ),
+        "songs": (
+            _pair_of_songs,
+            "Devuelves las canciones, y se piden sus posiciones en la lista.",
+        ),
+        "swapped": (
+            _swapped,
+            "Los dos lados están cambiados: primero entrenamiento y después validación.",
+        ),
+    },
+    show=_show_families,
+)
+
+# Copied passages
+
+
+def _copied(song, others):
+    for length in range(len(song), 0, -1):
+        ours = {_intervals(song[k : k + length]) for k in range(len(song) - length + 1)}
+        for other in others:
+            for k in range(len(other) - length + 1):
+                if _intervals(other[k : k + length]) in ours:
+                    return length
+    return 0
+
+
+def _longest_run(song, others, same):
+    """Return the longest run of notes in which all pairs of neighbours are `same`."""
+    best = 0
+    for other in others:
+        for a in range(len(song)):
+            for b in range(len(other)):
+                n = 0
+                while a + n < len(song) and b + n < len(other) and same(song, a, other, b, n):
+                    n += 1
+                best = max(best, n)
+    return best
+
+
+def _same_pitch(song, a, other, b, n):
+    return song[a + n] == other[b + n]
+
+
+def _same_class_step(song, a, other, b, n):
+    return (song[a + n] - song[a] - other[b + n] + other[b]) % 12 == 0
+
+
+def _same_size_step(song, a, other, b, n):
+    if not n:
+        return True
+    ours, theirs = song[a + n] - song[a + n - 1], other[b + n] - other[b + n - 1]
+    return abs(ours) == abs(theirs)
+
+
+def _aligned(song, others):
+    """What comes of looking at the same place of both songs only."""
+    best = 0
+    for other in others:
+        for a in range(min(len(song), len(other))):
+            pairs = zip(song[a:], other[a:], strict=False)
+            n = 0
+            for pitch, their_pitch in pairs:
+                if pitch - song[a] != their_pitch - other[a]:
+                    break
+                n += 1
+            best = max(best, n)
+    return best
+
+
+def _with_gaps(song, others):
+    """What comes of notes in order, but not in a row: the longest common subsequence of steps."""
+    ours = _intervals(song)
+    best = 0
+    for theirs in map(_intervals, others):
+        row = [0] * (len(theirs) + 1)
+        for step in ours:
+            before = 0
+            for j, their_step in enumerate(theirs):
+                here = row[j + 1]
+                row[j + 1] = before + 1 if step == their_step else max(here, row[j])
+                before = here
+        best = max(best, row[-1])
+    return best + 1 if song and any(others) else 0
+
+
+def _copy_cases(rng):
+    scale, leaps = [60, 62, 64, 65, 67], [60, 67, 62, 71, 64]
+    cases = [
+        ([60, 62, 64], [[60, 62, 64]]),
+        ([60, 62, 64], []),
+        ([60, 62, 64, 65], [[60, 62, 64, 70], [50, 65]]),
+        ([60, 62, 64, 65], [[50, 65], [60, 62, 64, 70]]),
+        ([60, 67, 62, 64, 65, 70], [[60, 61, 56, 62, 64, 65, 70]]),
+        ([60, 62, 64], [[48], [70, 65, 71]]),
+        (scale, [leaps, [71, 67, 69, 71, 72, 66]]),
+        (scale, [[72, 74, 71, 72, 80]]),
+        ([60, 62, 64, 65], [[70, 68, 66, 65]]),
+        ([60, 62, 64, 65], [[60, 62, 52, 53]]),
+        (scale, [[50, 52, 54], [55, 57]]),
+    ]
+    for n in (10, 16, 24):
+        song = rng.integers(55, 75, n).tolist()
+        start, length = int(rng.integers(0, n // 2)), int(rng.integers(4, n // 2))
+        shift = int(rng.integers(1, 7))
+        passage = [pitch + shift for pitch in song[start : start + length]]
+        others = [rng.integers(55, 75, n).tolist() for _ in range(2)]
+        place = int(rng.integers(0, n))
+        others.insert(1, others[0][:place] + passage + others[1][place:])
+        cases.append((song, others))
+    return cases
+
+
+def _show_passage(arguments, expected, got):
+    """Play the passage that both songs share."""
+    song, others = arguments
+    passages = (song[k : k + expected] for k in range(len(song) - expected + 1))
+    shared = next(passage for passage in passages if _copied(passage, others) == expected)
+    events = tuple(NoteEvent(0.5 * k, 0.5, (pitch,)) for k, pitch in enumerate(shared))
+    return player(Song(events), f"El pasaje compartido: {expected} notas").data
+
+
+PASAJE_COPIADO = Exercise(
+    "pasaje_copiado",
+    _copied,
+    _copy_cases,
+    wrong={
+        "pitches": (
+            lambda song, others: _longest_run(song, others, _same_pitch),
+            "Has comparado alturas: en otra tonalidad no coincide ninguna. Compara los intervalos.",
+        ),
+        "counts_intervals": (
+            lambda song, others: _copied(song, others) - 1,
+            "Has contado intervalos: entre n notas seguidas hay n − 1, así que falta una nota.",
+        ),
+        "pitch_classes": (
+            lambda song, others: _longest_run(song, others, _same_class_step),
+            "Has comparado los intervalos sin la octava: subir dos semitonos no es bajar diez.",
+        ),
+        "absolute_intervals": (
+            lambda song, others: _longest_run(song, others, _same_size_step),
+            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+        ),
+        "joined_songs": (
+            lambda song, others: _copied(song, [[*chain(*others)]]),
+            "El pasaje cruza de una canción a otra: no las juntes en una lista, míralas una a una.",
+        ),
+        "first_song": (
+            lambda song, others: _copied(song, others[:1]),
+            "Solo has mirado la primera de las otras canciones: mira todas.",
+        ),
+        "last_song": (
+            lambda song, others: _copied(song, others[-1:]),
+            "Te quedas con la última de las otras canciones: guarda el máximo de todas.",
+        ),
+        "same_place": (
+            _aligned,
+            (
+                "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
+                "cualquier nota de cada una."
+            ),
+        ),
+        "beginning": (
+            lambda song, others: max(
+                (n for n in range(len(song) + 1) if _copied(song[:n], others) == n), default=0
+            ),
+            "Solo has mirado pasajes que empiezan con la canción: prueba todos los comienzos.",
+        ),
+        "gaps": (
+            _with_gaps,
+            "Has saltado notas: el pasaje debe ser de notas seguidas.",
+        ),
+    },
+    show=_show_passage,
+)
