@@ -35,6 +35,7 @@ from musiclab.grading.starting import (
 
 BUBBLEWRAP, NONE = "bubblewrap", "none"
 TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 60.0
+NO_MEMORY = "máquina"  # what ended a box through no fault of its own
 MOST_ANSWER = 8 * 2**20 + 64  # bytes of a line
 REMEDY = (
     "usa Linux con bubblewrap, en Windows WSL2, en otro sistema Docker, o corrige sin aislar "
@@ -64,6 +65,7 @@ class Box:
         self._lines = queue.Queue(maxsize=64)
         self._closed = threading.Event()
         self._seen = {}
+        self._process, self._python, self._threads = None, None, ()
 
     def __enter__(self):
         if self.isolation not in (BUBBLEWRAP, NONE):
@@ -77,9 +79,12 @@ class Box:
             self._start()
             if not self.receive().get("ready"):
                 raise BoxEndedError("proceso")
-        except (BoxEndedError, ValueError, OSError) as error:
+            self._python = self._notice()[-1]  # each process so far has one child
+        except (BoxEndedError, OSError) as error:
             said = self._what_was_said()
             self.__exit__()
+            if self.stopped_by == NO_MEMORY:
+                raise
             raise GradingError(f"la caja no arranca ({said or error}): {REMEDY}") from error
         return self
 
@@ -95,13 +100,25 @@ class Box:
             cwd=folder,
             start_new_session=True,
         )
-        for work in (self._read, self._watch):
-            threading.Thread(target=work, daemon=True).start()
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._read, self._watch)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __exit__(self, *_):
         self._closed.set()
-        self._kill()
+        if self._process is not None:
+            self._kill()
+            self._let_go()
         clear_seat(self._seat)
+
+    def _let_go(self):
+        for thread in self._threads:
+            thread.join(ENDS_WITHIN_S)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):  # what nobody has read any more
+                pipe.close()
 
     # Requests and answers
 
@@ -151,10 +168,12 @@ class Box:
 
     def _what_was_said(self):
         """Return the last line of what bubblewrap or Python complained of."""
+        if self._process is None:
+            return ""
         self._kill()
         try:
             lines = self._process.stderr.read(10_000).decode("utf-8", "replace").splitlines()
-        except (AttributeError, OSError, ValueError):
+        except (OSError, ValueError):
             return ""
         return lines[-1][:200] if lines else ""
 
@@ -167,9 +186,7 @@ class Box:
 
     def _kill(self):
         """Kill all processes, and return when they are gone."""
-        process = getattr(self, "_process", None)
-        if process is None:
-            return
+        process = self._process
         limit = time.monotonic() + ENDS_WITHIN_S
         self._notice()
         process.kill()
@@ -193,18 +210,15 @@ class Box:
 
     def _watch(self):
         while not self._closed.wait(TICK_S) and self._process.poll() is None:
-            try:
-                reason = self._too_much()
-            except OSError:  # it is ending just now
-                continue
+            reason = "tiempo" if time.monotonic() > self._deadline else ""
+            with contextlib.suppress(OSError, ValueError):  # it may be ending just now
+                reason = reason or self._too_much()
             if reason:
                 self.end(reason)
                 return
 
     def _too_much(self):
         """Return what the box has too much of, or ""."""
-        if time.monotonic() > self._deadline:
-            return "tiempo"
         pids = self._notice()
         if not pids:
             return ""
@@ -213,23 +227,16 @@ class Box:
             return "memoria"
         if available_memory() < self.limits.floor_mb * MB:
             # Whose fault is it? Half of what was allowed would have been enough for others.
-            return "memoria" if memory > self.limits.memory_mb * MB / 2 else "máquina"
-        if self.isolation == BUBBLEWRAP and self._files(pids) > self.limits.files:
-            return "disco"
-        return ""
+            return "memoria" if memory > self.limits.memory_mb * MB / 2 else NO_MEMORY
+        return "disco" if self._files() > self.limits.files else ""
 
-    def _files(self, pids):
+    def _files(self):
         """Return how many files there are in the folders that the box can write to."""
-        n_files = 0
-        for place in (FOLDER, "/tmp", "/dev/shm"):
-            for pid in reversed(pids):  # the first ones stand outside of the box
-                try:
-                    state = os.statvfs(f"/proc/{pid}/root{place}")
-                except OSError:
-                    continue
-                n_files += state.f_files - state.f_ffree
-                break
-        return n_files
+        if self.isolation == NONE or self._python is None:
+            return 0
+        places = [f"/proc/{self._python}/root{place}" for place in (FOLDER, "/tmp", "/dev/shm")]
+        states = [os.statvfs(place) for place in places]
+        return sum(state.f_files - state.f_ffree for state in states)
 
 
 @dataclass(frozen=True)

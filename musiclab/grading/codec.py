@@ -12,6 +12,7 @@ any other type. `o`, an object of musiclab's own, goes into the box only.
 """
 
 import base64
+import dataclasses
 import math
 import re
 import types
@@ -91,8 +92,23 @@ def _encode(value, budget, depth, objects):
         return ["fn"]
     kind = type(value)
     if objects and kind.__module__.startswith("musiclab."):
-        return ["o", kind.__module__, kind.__name__, inside([vars(value)])[0]]
+        return ["o", kind.__module__, kind.__name__, inside([_state(value)])[0]]
     return ["?", kind.__name__]
+
+
+def _state(value):
+    """Return {name: what an object holds}, with or without slots."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return vars(value)
+
+
+def rebuilt(kind, state):
+    """Return an object of a class with just this state, as `encode` found it."""
+    made = object.__new__(kind)
+    for name, value in dict.items(state):
+        object.__setattr__(made, name, value)
+    return made
 
 
 def _number(value, budget):

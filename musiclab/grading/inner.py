@@ -188,7 +188,8 @@ def is_musiclabs(value):
 
 def call(codec, names, request):
     """Call a function on data, and say what came of it; of an exception only its kind."""
-    arguments = [codec.decode(argument, _object) for argument in request["arguments"]]
+    load = _loader(codec)
+    arguments = [codec.decode(argument, load) for argument in request["arguments"]]
     _seed(request["seed"])
     printed = _Printed()
     answer = {"value": None, "error": ""}
@@ -202,13 +203,14 @@ def call(codec, names, request):
     return answer | {"printed": printed.anything, "arguments": after}
 
 
-def _object(module, name, state):
-    """Return an object of musiclab's own, such as a network of an exercise."""
-    __import__(module)
-    kind = getattr(sys.modules[module], name)
-    made = object.__new__(kind)
-    vars(made).update(state)
-    return made
+def _loader(codec):
+    """Return what makes an object of musiclab's own, such as a network of an exercise."""
+
+    def load(module, name, state):
+        __import__(module)
+        return codec.rebuilt(getattr(sys.modules[module], name), state)
+
+    return load
 
 
 def _seed(seed):

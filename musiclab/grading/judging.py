@@ -20,8 +20,8 @@ from musiclab.exercises import PENDING, RIGHT, WRONG, Exercise, Question
 from musiclab.exercises.calling import Outcome
 from musiclab.exercises.comparing import difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
-from musiclab.grading.box import BUBBLEWRAP, Box, BoxEndedError
-from musiclab.grading.codec import decode, encode
+from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
+from musiclab.grading.codec import decode, encode, rebuilt
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.starting import Limits
 
@@ -90,15 +90,15 @@ class _Sitting:
             left = self._end - time.monotonic()
             if left <= 0:
                 raise BoxEndedError("tiempo")
-            self.box = Box(self.limits, self.isolation).__enter__()
             place = None
             try:
+                self.box = Box(self.limits, self.isolation).__enter__()
                 self.box.allow(min(self.limits.run_s, left))
                 self._run(min(self.limits.run_s, left))
                 self.has_run = True
-            except _EndedAtError as error:
+            except BoxEndedError as error:
                 self._ended(error.reason)
-                place = error.place
+                place = getattr(error, "place", None)
             if place is not None:
                 self._leave_out(place)
 
@@ -135,7 +135,7 @@ class _Sitting:
     def _ended(self, reason):
         self.stopped_by = self.stopped_by or reason
         self.close()
-        if reason == "máquina":
+        if reason == NO_MEMORY:
             raise _OwnFaultError("A este equipo no le queda memoria: cierra programas y repite.")
 
     def _send(self, request):
@@ -299,9 +299,7 @@ def _loader(arguments):
     def load(module, name, state):
         if (module, name) not in kinds or type(state) is not dict:
             raise ValueError("not an object that was sent")
-        made = object.__new__(kinds[module, name])
-        vars(made).update(state)
-        return made
+        return rebuilt(kinds[module, name], state)
 
     return load
 

@@ -122,7 +122,18 @@ def _bubblewrap(seen, limits, python):
     path = f"{Path(python).parent}:/usr/bin:/bin"
     for name, value in _environment(FOLDER, COURSE, path).items():
         command += ["--setenv", name, value]
-    return [*command, "--", *_prlimit(limits), python, "-I", f"{SEAT}/inner.py", COURSE]
+    return [
+        "nice",
+        "-n",
+        "5",
+        *command,
+        "--",
+        *_prlimit(limits),
+        python,
+        "-I",
+        f"{SEAT}/inner.py",
+        COURSE,
+    ]
 
 
 def _places(seat):
