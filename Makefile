@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11 python 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done),python3)
 UV ?= $(or $(firstword $(wildcard $(BIN)/uv $(BIN)/uv.exe)),$(shell command -v uv),uvx uv)
 
-.PHONY: help env lab run test check test-browser data bench bench-learning bench-jsb store release lock clean
+.PHONY: help env lab run test check test-browser data bench bench-learning bench-jsb store release grade lock clean
 
 help: ## muestra esta ayuda
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ store: env ## ejecuta los cuadernos y guarda sus salidas
 
 release: env ## hace los ejercicios a partir de las soluciones: make release LESSONS="01 03"
 	$(BIN)/musiclab release $(LESSONS)
+
+grade: env ## califica una clase: make grade CLASS=entregas.zip LESSON=02 OUT=notas OPTIONS="--worksheet hoja.csv"
+	$(BIN)/musiclab grade "$(CLASS)" --assignment "$(LESSON)" --out "$(OUT)" $(OPTIONS)
 
 lock: ## fija de nuevo las versiones de pyproject.toml
 	$(UV) lock && $(UV) export -q --frozen --all-groups --no-emit-project --no-header --format requirements.txt -o requirements.lock

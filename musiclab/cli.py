@@ -91,8 +91,82 @@ def release(names, check):
     """Hace los cuadernos de ejercicios a partir de los de soluciones."""
     from musiclab import grading
 
-    for path in grading.release_notebooks(names, check=check):
+    made = grading.release_notebooks(names, check=check)
+    for path in [*made, *grading.make_rubrics(names, check=check)]:
         click.echo(f"{'al día' if check else 'hecho'}: {_short(path)}")
+
+
+@main.command()
+@click.argument("submissions", required=False, metavar="[ENTREGAS]")
+@click.option("--assignment", metavar="NN", help="El número del cuaderno de ejercicios.")
+@click.option("--out", metavar="CARPETA", help="Dónde dejar las notas.")
+@click.option("--worksheet", metavar="FICHERO", help="La hoja de calificaciones de Moodle (.csv).")
+@click.option("--canvas", metavar="FICHERO", help="El libro de calificaciones de Canvas (.csv).")
+@click.option(
+    "--trust-submissions",
+    "trust",
+    is_flag=True,
+    help="Ejecuta sin aislar: solo si te fías de quien ha escrito cada entrega.",
+)
+@click.option("--check", is_flag=True, help="Dice si este equipo puede aislar entregas, y acaba.")
+@click.option(
+    "--jobs", type=int, default=-1, help="Cuántas a la vez; si no se dice, una por núcleo."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1),
+    help="De los ejemplos ocultos; si no se dice, una al azar que se guarda con las notas.",
+)  # fmt: skip
+def grade(submissions, assignment, out, worksheet, canvas, trust, check, jobs, seed):
+    """Califica las entregas de una clase: una carpeta, o el zip de Moodle o de Canvas."""
+    from musiclab import grading
+
+    if check:
+        from musiclab.grading.box import check_machine
+
+        machine = check_machine()
+        for sentence in machine.sentences:
+            click.echo(sentence)
+        raise SystemExit(0 if machine.isolates else 1)
+    if not (submissions and assignment and out):
+        raise click.UsageError("faltan las entregas, --assignment o --out")
+    files = {"worksheet": worksheet, "canvas": canvas}
+    grading.grade(
+        submissions,
+        assignment,
+        out,
+        trust=trust,
+        n_jobs=jobs or -1,
+        seed=seed,
+        show=click.echo,
+        **files,
+    )
+
+
+@main.command()
+@click.argument("name", metavar="NN")
+@click.option("--file", metavar="CUADERNO", help="Otro que el de tu copia del curso.")
+def check(name, file):
+    """Comprueba tus ejercicios como lo hará quien los califica, con los ejemplos a la vista."""
+    from musiclab import grading
+    from musiclab.course import copies
+
+    run, notes = grading.check_own(file or _own_exercises(name, copies.COPIES), name)
+    for note in notes:
+        click.echo(note)
+    for one in run.items:
+        points = "—" if one.points is None else f"{one.points:g} de {one.max_points:g}"
+        click.echo(f"{one.grade_id:<28} {one.status:<12} {points:>10}  {one.reason}".rstrip())
+    for error in run.errors:
+        click.echo(f"una celda se detiene: {error}")
+
+
+def _own_exercises(name, copies):
+    """Return the path of a student's exercise notebook, in their copy or where it was released."""
+    for folder in (copies, course.NOTEBOOKS):
+        found = sorted((folder / "ejercicios").glob(f"{name}_*.ipynb"))
+        if found := [path for path in found if ".nueva" not in path.name]:
+            return found[0]
+    raise click.ClickException(f"no hay ejercicios {name} en tu copia; ábrela con musiclab lab")
 
 
 @main.command()

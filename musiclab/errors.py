@@ -57,3 +57,7 @@ class RunError(MusiclabError):
 
 class ReleaseError(MusiclabError):
     """An exercise notebook that cannot be handed out as it is."""
+
+
+class GradingError(MusiclabError):
+    """A class that cannot be graded on this machine, or as it is asked for."""

@@ -13,7 +13,7 @@ import musiclab.exercises
 from musiclab import cli, course
 from musiclab.course import runs
 from musiclab.errors import MusiclabError, ReleaseError
-from musiclab.grading import release_notebooks, released
+from musiclab.grading import make_rubrics, release_notebooks, released
 from musiclab.grading.leaks import is_telling, like_a_mark
 
 REAL = course.solutions()
@@ -504,12 +504,15 @@ def test_file_that_is_no_notebook_is_one_sentence(write, solved, root):
 
 
 def test_command_says_what_it_made_and_why_not(write, solved, root, monkeypatch):
-    monkeypatch.setattr(release_notebooks, "__defaults__", ((), root, False))
+    for command in (release_notebooks, make_rubrics):
+        monkeypatch.setattr(command, "__defaults__", ((), root, False))
     write(solved)
     result = CliRunner().invoke(cli.main, ["release", "--check"])
     assert result.exit_code == 1 and result.output.startswith("Error: «ejercicios/01_octavas")
     result = CliRunner().invoke(cli.main, ["release", "01"])
-    assert result.exit_code == 0 and re.match("hecho: .*01_octavas.ipynb\n$", result.output)
+    assert result.exit_code == 0 and re.match(
+        "hecho: .*01_octavas.ipynb\nhecho: .*01_octavas.yaml\n$", result.output
+    )
     assert CliRunner().invoke(cli.main, ["release", "--check"]).output.startswith("al día: ")
 
 

@@ -9,6 +9,7 @@ notebook in a fresh kernel; what it makes lands in a folder of its own,
 import ast
 import math
 import re
+import sys
 from contextlib import suppress
 from numbers import Integral, Real
 from pathlib import Path
@@ -303,6 +304,8 @@ _KINDS = {
 
 def read_notebook(path):
     """Return nbformat's notebook of a file. Raises ParameterError for what is none."""
+    # A grammar of web addresses that jsonschema looks for: seconds to build, and nothing asks it.
+    sys.modules.setdefault("rfc3987_syntax", None)
     import nbformat
 
     try:

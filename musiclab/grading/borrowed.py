@@ -1,0 +1,151 @@
+"""Whether an answer is musiclab's own and not the student's, seen in the source alone.
+
+The exercises' specifications lie where the student's code runs, for the
+checks in the notebook need them. What is flagged: an answer that reaches the
+exercises by import, attribute or name, and a function that only hands its
+arguments to one of musiclab's. Someone determined can hide it; then the
+teacher's eye is left.
+"""
+
+import ast
+
+HARMLESS = {"PENDING", "RIGHT", "WRONG"}
+DEEP = {"__self__", "__globals__", "__closure__", "__builtins__", "__subclasses__"}
+DYNAMIC = {"__import__", "importlib", "import_module", "eval", "exec", "compile", "run_cell"}
+
+
+def is_borrowed(cells, name):
+    """Return whether what is called `name` in the cells, (id, source) each, is musiclab's own."""
+    bound, imported = _bindings(cells)
+    if _hands_on(bound.get(name, []), imported):
+        return True
+    seen, waiting = set(), [name]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if _of_exercises(imported.get(current, "")):
+            return True
+        for node in bound.get(current, []):
+            if _reaches(node):
+                return True
+            waiting += _names(node)
+    return False
+
+
+def defines(cells, name):
+    """Return whether any cell binds a name."""
+    bound, imported = _bindings(cells)
+    return name in bound or name in imported
+
+
+def _bindings(cells):
+    """Return ({name: the nodes that bind it}, {name: the dotted name that it is imported from})."""
+    bound, imported = {}, {}
+    for _, source in cells:
+        for node in ast.walk(_parsed(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                bound.setdefault(node.name, []).append(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    for one in ast.walk(target):
+                        if isinstance(one, ast.Name):
+                            bound.setdefault(one.id, []).append(node)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    own = alias.asname or alias.name.partition(".")[0]
+                    imported[own] = alias.name
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return bound, imported
+
+
+def _parsed(source):
+    """Return the tree of a cell without IPython's own lines; nothing where it is not Python."""
+    lines = source.splitlines()
+    plain = ["" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines]
+    try:
+        return ast.parse("\n".join(plain))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _of_exercises(dotted):
+    """Return whether an import brings in more of the exercises than a check."""
+    last = dotted.rpartition(".")[2]
+    harmless = last in HARMLESS or last.startswith("check_")
+    return dotted.startswith("musiclab.exercises") and not harmless
+
+
+def _reaches(node):
+    """Return whether a node goes to the exercises by itself."""
+    dynamic, text = False, False
+    for one in ast.walk(node):
+        if isinstance(one, ast.Attribute):
+            if one.attr in DEEP or one.attr == "exercises":
+                return True
+            dynamic = dynamic or one.attr in DYNAMIC
+        elif isinstance(one, ast.Name):
+            dynamic = dynamic or one.id in DYNAMIC
+        elif isinstance(one, ast.Import):
+            if any(_of_exercises(alias.name) for alias in one.names):
+                return True
+        elif isinstance(one, ast.ImportFrom):
+            if any(_of_exercises(f"{one.module}.{alias.name}") for alias in one.names):
+                return True
+        elif isinstance(one, ast.Constant) and isinstance(one.value, str):
+            text = text or "musiclab" in one.value
+    return dynamic and text
+
+
+def _names(node):
+    """Return the names that a node reads and does not bind itself."""
+    loaded, own = set(), set()
+    for one in ast.walk(node):
+        if isinstance(one, ast.arg):
+            own.add(one.arg)
+        elif isinstance(one, ast.Name):
+            (loaded if isinstance(one.ctx, ast.Load) else own).add(one.id)
+    return loaded if isinstance(node, ast.Assign) else loaded - own
+
+
+def _hands_on(nodes, imported):
+    """Return whether the last of some definitions only calls a function of musiclab's."""
+    if not nodes:
+        return False
+    node = nodes[-1]
+    if isinstance(node, ast.FunctionDef):
+        body = [step for step in node.body if not _is_empty(step)]
+        if len(body) != 1 or not isinstance(body[0], ast.Return):
+            return False
+        value = body[0].value
+        inside = {
+            a.asname or a.name: f"{one.module}.{a.name}"
+            for one in node.body
+            if isinstance(one, ast.ImportFrom)
+            for a in one.names
+        }
+        given = {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
+        if not isinstance(value, ast.Call):
+            return False
+        passed = {one.id for one in value.args if isinstance(one, ast.Name)}
+        return passed == given and _is_musiclabs(value.func, imported | inside)
+    value = getattr(node, "value", None)
+    return _is_musiclabs(value, imported)
+
+
+def _is_empty(step):
+    """Return whether a statement is documentation or an import."""
+    said = isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
+    return said or isinstance(step, ast.Import | ast.ImportFrom)
+
+
+def _is_musiclabs(value, imported):
+    """Return whether an expression names a function of musiclab's."""
+    while isinstance(value, ast.Attribute):
+        value = value.value
+    dotted = imported.get(value.id, "") if isinstance(value, ast.Name) else ""
+    return dotted.split(".")[0] == "musiclab"

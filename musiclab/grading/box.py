@@ -1,0 +1,302 @@
+"""A box in which a student's code can do what it likes.
+
+bubblewrap gives it namespaces of its own: no network, no other process, no
+file of the machine's but Python's, read-only, and a few small folders in
+memory. As root, everything runs as a user whom nobody else is. Limits bound
+each process, and a watcher bounds all of them together: memory, files, time,
+and what the machine has left. Closing the box, or the end of the thread that
+opened it, ends whatever is in it.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import queue
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from musiclab.errors import GradingError
+from musiclab.grading.processes import available_memory, family, started_at, used_memory
+from musiclab.grading.starting import (
+    FOLDER,
+    MB,
+    Limits,
+    bare,
+    boxed,
+    clear_seat,
+    make_seat,
+    missing_tools,
+)
+
+BUBBLEWRAP, NONE = "bubblewrap", "none"
+TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 60.0
+NO_MEMORY = "máquina"  # what ended a box through no fault of its own
+MOST_ANSWER = 8 * 2**20 + 64  # bytes of a line
+REMEDY = (
+    "usa Linux con bubblewrap, en Windows WSL2, en otro sistema Docker, o corrige sin aislar "
+    "solo entregas de confianza (--trust-submissions)"
+)
+
+
+class BoxEndedError(Exception):
+    """The box is no more; `reason` says what ended it, `own_fault` whether the machine did."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Box:
+    """A process that answers requests, one JSON line each, until it ends or is ended.
+
+    Opened as a context; raises GradingError when it cannot be started, and BoxEndedError
+    from `send` and `receive` once it is no more.
+    """
+
+    def __init__(self, limits=None, isolation=BUBBLEWRAP):
+        self.limits, self.isolation = limits or Limits(), isolation
+        self.stopped_by = ""
+        self._deadline = time.monotonic() + STARTS_WITHIN_S
+        self._lines = queue.Queue(maxsize=64)
+        self._closed = threading.Event()
+        self._seen = {}
+        self._process, self._python, self._threads = None, None, ()
+
+    def __enter__(self):
+        if self.isolation not in (BUBBLEWRAP, NONE):
+            raise GradingError(
+                f"«{self.isolation!s:.40}» no es un aislamiento: {BUBBLEWRAP} o {NONE}"
+            )
+        if self.isolation == BUBBLEWRAP and (missing := missing_tools()):
+            raise GradingError(f"no se puede aislar una entrega sin {missing}: {REMEDY}")
+        self._seat = make_seat()
+        try:
+            self._start()
+            if not self.receive().get("ready"):
+                raise BoxEndedError("proceso")
+            self._python = self._notice()[-1]  # each process so far has one child
+        except (BoxEndedError, OSError) as error:
+            said = self._what_was_said()
+            self.__exit__()
+            if self.stopped_by == NO_MEMORY:
+                raise
+            raise GradingError(f"la caja no arranca ({said or error}): {REMEDY}") from error
+        return self
+
+    def _start(self):
+        make = boxed if self.isolation == BUBBLEWRAP else bare
+        command, environment, folder = make(self.limits, self._seat)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._read, self._watch)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_):
+        self._closed.set()
+        if self._process is not None:
+            self._kill()
+            self._let_go()
+        clear_seat(self._seat)
+
+    def _let_go(self):
+        for thread in self._threads:
+            thread.join(ENDS_WITHIN_S)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):  # what nobody has read any more
+                pipe.close()
+
+    # Requests and answers
+
+    def allow(self, seconds):
+        """Let the box live for so many seconds from now."""
+        self._deadline = time.monotonic() + seconds
+
+    def send(self, request):
+        """Send plain data."""
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise self._ended() from error
+
+    def receive(self):
+        """Return the next answer, a dict; whatever else the box says ends it."""
+        line = self._lines.get()
+        if line is None:
+            self._lines.put(None)
+            raise self._ended()
+        try:
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                return answer
+        except (ValueError, RecursionError, MemoryError):
+            pass
+        self.end("respuesta")
+        raise BoxEndedError("respuesta")
+
+    def _ended(self):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDS_WITHIN_S)  # the watcher may still be about to say why
+        return BoxEndedError(self.stopped_by or "proceso")
+
+    def _read(self):
+        """Hand on each line that the box writes, and None at its end."""
+        with contextlib.suppress(OSError, ValueError):
+            while line := self._process.stdout.readline(MOST_ANSWER):
+                self._hand_on(line)
+        self._hand_on(None)
+
+    def _hand_on(self, line):
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                return self._lines.put(line, timeout=TICK_S)
+
+    def _what_was_said(self):
+        """Return the last line of what bubblewrap or Python complained of."""
+        if self._process is None:
+            return ""
+        self._kill()
+        try:
+            lines = self._process.stderr.read(10_000).decode("utf-8", "replace").splitlines()
+        except (OSError, ValueError):
+            return ""
+        return lines[-1][:200] if lines else ""
+
+    # Ends
+
+    def end(self, reason):
+        """End everything in the box."""
+        self.stopped_by = self.stopped_by or reason
+        self._kill()
+
+    def _kill(self):
+        """Kill all processes, and return when they are gone."""
+        process = self._process
+        limit = time.monotonic() + ENDS_WITHIN_S
+        self._notice()
+        process.kill()
+        while time.monotonic() < limit:
+            alive = [pid for pid, started in self._seen.items() if started_at(pid) == started]
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if process.poll() is not None and not alive:
+                break
+            time.sleep(0.01)
+
+    def _notice(self):
+        """Keep in mind every process of the box, and return their numbers."""
+        pids = family(self._process.pid)
+        for pid in pids:
+            self._seen.setdefault(pid, started_at(pid))
+        return pids
+
+    # The watcher
+
+    def _watch(self):
+        while not self._closed.wait(TICK_S) and self._process.poll() is None:
+            reason = "tiempo" if time.monotonic() > self._deadline else ""
+            with contextlib.suppress(OSError, ValueError):  # it may be ending just now
+                reason = reason or self._too_much()
+            if reason:
+                self.end(reason)
+                return
+
+    def _too_much(self):
+        """Return what the box has too much of, or ""."""
+        pids = self._notice()
+        if not pids:
+            return ""
+        memory = used_memory(pids, self.limits.memory_mb * MB)
+        if memory > self.limits.memory_mb * MB:
+            return "memoria"
+        if available_memory() < self.limits.floor_mb * MB:
+            # Whose fault is it? Half of what was allowed would have been enough for others.
+            return "memoria" if memory > self.limits.memory_mb * MB / 2 else NO_MEMORY
+        return "disco" if self._files() > self.limits.files else ""
+
+    def _files(self):
+        """Return how many files there are in the folders that the box can write to."""
+        if self.isolation == NONE or self._python is None:
+            return 0
+        places = [f"/proc/{self._python}/root{place}" for place in (FOLDER, "/tmp", "/dev/shm")]
+        states = [os.statvfs(place) for place in places]
+        return sum(state.f_files - state.f_ffree for state in states)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine can do: whether it isolates, and Spanish sentences that say why not."""
+
+    isolates: bool
+    isolation: str
+    sentences: tuple[str, ...]
+
+
+def check_machine():
+    """Start a box, look out of it, and say what this machine can do and what to install."""
+    if missing := missing_tools():
+        return Machine(False, NONE, _advice(missing))
+    try:
+        start = time.monotonic()
+        with Box(Limits(cell_s=30)):
+            seconds = f"{time.monotonic() - start:.1f}".replace(".", ",")
+    except GradingError as error:
+        return Machine(False, NONE, (str(error), *_hints()))
+    free = available_memory() // MB
+    return Machine(
+        True,
+        BUBBLEWRAP,
+        (
+            f"{_version()} aísla las entregas; una caja arranca en {seconds} s",
+            f"quedan {free} MB de memoria; cada entrega puede usar {Limits().memory_mb}",
+        ),
+    )
+
+
+def _version():
+    said = subprocess.run(["bwrap", "--version"], check=False, capture_output=True, text=True)
+    return said.stdout.strip() or "bubblewrap"
+
+
+def _advice(missing):
+    system = platform.system()
+    if system == "Windows":
+        return ("Windows no puede aislar entregas: instala WSL2 (wsl --install) y corrige allí",)
+    if system != "Linux":
+        return (f"{system} no puede aislar entregas: usa Docker o un equipo con Linux",)
+    command = "sudo apt install bubblewrap util-linux"
+    return (f"falta {missing}: instálalo con «{command}» o su equivalente en tu sistema",)
+
+
+def _hints():
+    """Return what most often forbids a box."""
+    hints = []
+    switch = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    with contextlib.suppress(OSError):
+        if switch.read_text().strip() == "1":
+            hints.append(
+                "Ubuntu 24.04 y posteriores lo prohíben hasta que se carga el perfil "
+                "bwrap-userns-restrict: sudo apt install apparmor-profiles"
+            )
+    if Path("/.dockerenv").exists():
+        hints.append(
+            "en Docker hace falta --security-opt seccomp=unconfined "
+            "--security-opt systempaths=unconfined"
+        )
+    return tuple(hints)

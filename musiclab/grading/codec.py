@@ -1,0 +1,226 @@
+"""Plain data as JSON and back, without pickle.
+
+`inner` loads this file inside the box, where it may be changed; outside,
+`decode` trusts nothing: it makes only the types below, of bounded size.
+
+None, bool, str, finite float and int of up to 63 bits stand for themselves.
+All else is a list that begins with a tag: `i` a longer int in hexadecimal,
+`f` NaN and inf as text, `c` complex, `b` bytes, `l` list, `t` tuple, `s` set,
+`z` frozenset, `d` dict as pairs, `a` array (type, shape, bytes), `r` range,
+`g` generator (its first items), `fn` function, `...` Ellipsis, `?` the name of
+any other type. `o`, an object of musiclab's own, goes into the box only.
+"""
+
+import base64
+import dataclasses
+import math
+import re
+import types
+
+import numpy as np
+
+MOST_NODES, DEEPEST, MOST_ITEMS = 200_000, 30, 10_000
+MOST_BITS, MOST_BYTES = 16_000, 4 * 2**20
+TOO_LARGE = "un valor demasiado grande"
+DTYPE = re.compile(r"[<>|=]?[biufc](1|2|4|8|16)")
+SEQUENCES = {"l": list, "t": tuple, "s": set, "z": frozenset}
+
+
+class TooLargeError(ValueError):
+    """More data than one answer may hold."""
+
+
+class _Budget:
+    def __init__(self):
+        self.nodes, self.bytes = MOST_NODES, MOST_BYTES
+
+    def spend(self, n_bytes=0):
+        self.nodes -= 1
+        self.bytes -= n_bytes
+        if self.nodes < 0 or self.bytes < 0:
+            raise TooLargeError
+
+
+# In the box, or of arguments outside it
+
+
+def encode(value, objects=False):
+    """Return any value as JSON data; of what is none of the types above only the type's name.
+
+    objects: whether objects of musiclab's own are sent with all they hold
+
+    Never raises for what a student returned.
+    """
+    try:
+        return _encode(value, _Budget(), 0, objects)
+    except (TooLargeError, RecursionError, MemoryError):
+        return ["?", TOO_LARGE]
+    except Exception:  # a class of the student's may do anything
+        return ["?", type(value).__name__]
+
+
+def _encode(value, budget, depth, objects):
+    budget.spend()
+    if depth > DEEPEST:
+        raise TooLargeError
+    if value is None or value is True or value is False:
+        return value
+    if value is ...:
+        return ["..."]
+    if isinstance(value, np.generic):
+        own = value.item()
+        return ["?", type(value).__name__] if isinstance(own, np.generic) else _number(own, budget)
+    if isinstance(value, int | float | complex | str | bytes | bytearray):
+        return _number(value, budget)
+    if isinstance(value, np.ndarray):
+        return _array(np.asarray(value), budget)
+    if isinstance(value, range):
+        return ["r", *(_number(n, budget) for n in (value.start, value.stop, value.step))]
+
+    def inside(items):
+        return [_encode(item, budget, depth + 1, objects) for item in items]
+
+    if isinstance(value, dict):
+        return ["d", [inside(pair) for pair in dict.items(value)]]
+    for tag, kind in SEQUENCES.items():
+        if isinstance(value, kind):
+            return [tag, inside(kind.__iter__(value))]
+    if isinstance(value, types.GeneratorType | map | filter | zip):
+        first = [item for item, _ in zip(value, range(MOST_ITEMS), strict=False)]
+        return ["g", inside(first)]
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
+        return ["fn"]
+    kind = type(value)
+    if objects and kind.__module__.startswith("musiclab."):
+        return ["o", kind.__module__, kind.__name__, inside([_state(value)])[0]]
+    return ["?", kind.__name__]
+
+
+def _state(value):
+    """Return {name: what an object holds}, with or without slots."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return vars(value)
+
+
+def rebuilt(kind, state):
+    """Return an object of a class with just this state, as `encode` found it."""
+    made = object.__new__(kind)
+    for name, value in dict.items(state):
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _number(value, budget):
+    """Return a number or a text as a value of Python's own type, whatever class it was."""
+    if isinstance(value, int):
+        value = int.__pos__(value)
+        if value.bit_length() > MOST_BITS:
+            raise TooLargeError
+        return value if value.bit_length() < 64 else ["i", hex(value)]
+    if isinstance(value, float):
+        value = float.__pos__(value)
+        return value if math.isfinite(value) else ["f", repr(value)]
+    if isinstance(value, complex):
+        value = complex.__pos__(value)
+        return ["c", _number(value.real, budget), _number(value.imag, budget)]
+    if isinstance(value, str):
+        value = str.__getitem__(value, slice(None))
+        budget.spend(len(value))
+        return value
+    value = bytes(value)
+    budget.spend(len(value))
+    return ["b", base64.b64encode(value).decode()]
+
+
+def _array(value, budget):
+    if value.dtype.kind not in "biufc":
+        return ["?", f"un array de {value.dtype}"[:60]]
+    budget.spend(value.nbytes)
+    raw = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+    return ["a", value.dtype.str, list(value.shape), raw]
+
+
+# Outside the box, or of arguments inside it
+
+
+def decode(data, load=None):
+    """Return the value of JSON data; raise ValueError for what `encode` does not make.
+
+    load: makes an object out of (module, name, state); None outside the box
+    """
+    try:
+        return _decode(data, _Budget(), 0, load)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError("not what encode makes") from error
+
+
+def _decode(data, budget, depth, load):
+    budget.spend()
+    if depth > DEEPEST + 1:
+        raise ValueError("too deep")
+    if isinstance(data, str):
+        budget.spend(len(data))
+        # Half a character cannot be written to any file.
+        return data.encode("utf-8", "replace").decode()
+    if data is None or isinstance(data, bool | int | float):
+        return data
+    tag, *rest = data
+
+    def inside(items):
+        return [_decode(item, budget, depth + 1, load) for item in items]
+
+    if tag in SEQUENCES:
+        return SEQUENCES[tag](inside(rest[0]))
+    if tag == "d":
+        return dict(inside(pair) for pair in rest[0])
+    if tag == "g":
+        return (item for item in inside(rest[0]))
+    if tag == "o" and load:
+        return load(rest[0], rest[1], inside(rest[2:])[0])
+    return _single(tag, rest, budget)
+
+
+def _single(tag, rest, budget):
+    """Return the value of a tag that holds no other values."""
+    if tag == "...":
+        return ...
+    if tag == "fn":
+        return _a_function
+    if tag == "?":
+        return _unknown(str(rest[0]))
+    if tag == "i":
+        return int(rest[0][: MOST_BITS // 4 + 4], 16)
+    if tag == "f":
+        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[rest[0]]
+    if tag == "c":
+        real, imaginary = (
+            _single(*part[:1], part[1:], budget) if isinstance(part, list) else part
+            for part in rest
+        )
+        return complex(real, imaginary)
+    if tag == "b":
+        return base64.b64decode(rest[0])
+    if tag == "r":
+        return range(*(int(n[1], 16) if isinstance(n, list) else n for n in rest))
+    if tag == "a":
+        return _decoded_array(*rest, budget)
+    raise ValueError(f"unknown tag {tag!r:.20}")
+
+
+def _decoded_array(dtype, shape, raw, budget):
+    if not DTYPE.fullmatch(dtype) or len(shape) > 32:
+        raise ValueError("not an array of numbers")
+    raw = base64.b64decode(raw)
+    budget.spend(len(raw))
+    return np.frombuffer(raw, np.dtype(dtype)).reshape([int(n) for n in shape]).copy()
+
+
+def _a_function():
+    """Stand for a function that a student returned."""
+
+
+def _unknown(name):
+    """Return an object of which nothing is known but the name of its type."""
+    name = re.sub(r"[^\w .\[\]]", "", name)[:60] or "algo"
+    return type(name, (), {"__slots__": (), "__repr__": lambda self: f"algo de tipo {name}"})()

@@ -1,0 +1,332 @@
+"""What a class handed in: one notebook a student, from a folder or a zip.
+
+A folder of notebooks, a folder with one folder a student, the zip that
+Moodle gives of an assignment, or Canvas' zip; a zip may also hold what a
+folder may. Nothing is unpacked: a zip is read entry by entry, so that no
+name leads out of it and no entry gets larger than its limit. Links, pipes
+and zips within are left out, and said so.
+"""
+
+import json
+import os
+import re
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from musiclab.course.parameters import EXHAUSTED
+from musiclab.errors import GradingError
+from musiclab.files import read_regular, reason, shown
+
+MOST_BYTES, MOST_IN_ALL = 2**25, 2**30  # of a notebook, and of all that could not be made smaller
+MOST_FILES, DEEPEST = 20_000, 12
+PARTS = {".ipynb": "cuaderno", ".zip": "zip", ".rar": "zip", ".7z": "zip", ".gz": "zip"}
+
+# «Ana Pérez_101_assignsubmission_file_/02.ipynb», with or without folders; the name may be
+# «Participante_101» (blind) or «Grupo 1_7» (a team), and may hold numbers itself.
+_MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)")
+# «perezana_LATE_5501_98765_02.ipynb»
+_CANVAS = re.compile(
+    r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE
+)
+_BLIND = ("participant", "participante")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in.
+
+    id: the LMS's number, or a short form of the name; fit for a file's name
+    name: as it is shown; data: the notebook, without what it printed
+    notes: Spanish sentences on what was left out
+    problem: a Spanish sentence where there is no notebook to grade
+    file: the notebook's name; when: of its last change, "" where unknown
+    late: whether the LMS says that it came late; lms: "moodle", "canvas" or ""
+    own_fault: whether the problem is the disk's or the grader's, not the student's
+    """
+
+    id: str
+    name: str
+    data: bytes = b""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    file: str = ""
+    when: str = ""
+    late: bool = False
+    lms: str = ""
+    own_fault: bool = False
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file somewhere in a folder or a zip."""
+
+    parts: tuple[str, ...]
+    size: int
+    when: str
+    read: Callable
+    refused: str = ""
+
+
+def collect(source, stem=""):
+    """Return what lies in a folder or a zip as a list of Submission, in the order of their ids.
+
+    stem: the assignment's name, such as `02_representar_la_musica`: of
+        several notebooks of a student, those that begin with its number count
+
+    Raises GradingError for what is neither a folder nor a zip, or holds nothing.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _submissions(_unwrapped(_in_folder(source)), stem, source)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return _submissions(_unwrapped(_in_zip(archive)), stem, source)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise GradingError(
+            f"«{shown(source)}» no es una carpeta ni un zip que se pueda leer "
+            f"({reason(error)}); descárgalo de nuevo o descomprímelo"
+        ) from error
+
+
+def clean(text):
+    """Return a name in one form, without what cannot be seen or turns the text around."""
+    text = unicodedata.normalize("NFC", shown(text))
+    seen = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    return " ".join(seen.split())[:120]
+
+
+def plain_id(name):
+    """Return a name as plain letters, digits and hyphens, which every disk takes."""
+    bare = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:60] or "sin-nombre"
+
+
+# The files there are
+
+
+def _in_folder(root):
+    entries, todo = [], [(root, ())]
+    while todo:
+        folder, parts = todo.pop()
+        try:
+            inside = sorted(os.scandir(folder), key=lambda one: one.name)
+        except OSError as error:
+            raise GradingError(
+                f"no se puede leer «{shown(folder)}» ({reason(error)}); comprueba sus permisos"
+            ) from error
+        for one in inside:
+            here = (*parts, shown(one.name))
+            if one.is_dir(follow_symlinks=False):
+                if len(here) < DEEPEST and not _hidden(here[-1]):
+                    todo.append((one.path, here))
+                continue
+            entries.append(_file(one, here))
+            _check_number(entries, root)
+    return [entry for entry in entries if not _hidden(entry.parts[-1])]
+
+
+def _file(one, parts):
+    about = one.stat(follow_symlinks=False)
+    when = datetime.fromtimestamp(about.st_mtime).isoformat(" ", "seconds")
+    refused = "" if stat.S_ISREG(about.st_mode) else "no es un fichero normal"
+    refused = "es un enlace" if stat.S_ISLNK(about.st_mode) else refused
+    path = one.path
+    return _Entry(parts, about.st_size, when, lambda most: read_regular(path, most), refused)
+
+
+def _in_zip(archive):
+    entries = []
+    for info in archive.infolist():
+        name = _zip_name(info)
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if info.is_dir() or not parts or any(_hidden(part) for part in parts if part != ".."):
+            continue
+        mode = info.external_attr >> 16
+        refused = ""
+        if parts[0] == "/" or ".." in parts or re.match("[A-Za-z]:", parts[0]):
+            parts, refused = (f"fuera-{parts[-1]}",), "su ruta sale de la carpeta"
+        elif mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            refused = "es un enlace" if stat.S_ISLNK(mode) else "no es un fichero normal"
+        elif info.flag_bits & 1:
+            refused = "tiene contraseña"
+        read = lambda most, info=info: _read_zipped(archive, info, most)
+        entries.append(_Entry(parts[:DEEPEST], info.file_size, _zip_time(info), read, refused))
+        _check_number(entries, archive.filename)
+    return entries
+
+
+def _zip_name(info):
+    """Return an entry's name; many programs write UTF-8 and do not say so."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def _zip_time(info):
+    try:
+        return datetime(*info.date_time).isoformat(" ", "seconds")
+    except ValueError:
+        return ""
+
+
+def _read_zipped(archive, info, most):
+    """Return at most `most` + 1 bytes of an entry, however many it says or turns out to have."""
+    try:
+        with archive.open(info) as file:
+            return file.read(most + 1)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+        raise OSError(None, "el zip está dañado") from error
+
+
+def _hidden(name):
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _check_number(entries, where):
+    if len(entries) > MOST_FILES:
+        raise GradingError(
+            f"«{shown(where)}» tiene más de {MOST_FILES} ficheros; di la carpeta o el zip que solo "
+            "tiene las entregas"
+        )
+
+
+def _unwrapped(entries):
+    """Return the entries without a folder that holds them all and is no student's."""
+    while len({entry.parts[0] for entry in entries}) == 1 and all(
+        len(entry.parts) > 1 for entry in entries
+    ):
+        inside = {entry.parts[1] for entry in entries}
+        folders = {e.parts[1] for e in entries if len(e.parts) > 2 and _kind(e) == "cuaderno"}
+        lms = any(_MOODLE.fullmatch(name) or _CANVAS.fullmatch(name) for name in inside)
+        if _MOODLE.fullmatch(entries[0].parts[0]) or not (lms or len(folders) > 1):
+            break
+        entries = [replace(entry, parts=entry.parts[1:]) for entry in entries]
+    return entries
+
+
+# Whose they are
+
+
+@dataclass(frozen=True)
+class _Owner:
+    id: str
+    name: str
+    lms: str = ""
+    late: bool = False
+
+
+def _submissions(entries, stem, source):
+    canvas = _is_canvas(entries)
+    owned = {}
+    for entry in entries:
+        owner, file = _owner(entry, canvas, stem)
+        if owner:
+            owned.setdefault(owner, []).append((file, entry))
+    if not owned:
+        raise GradingError(
+            f"en «{shown(source)}» no hay ninguna entrega; di la carpeta de los cuadernos, o el zip "
+            "de Moodle o de Canvas"
+        )
+    budget, taken, found = [MOST_IN_ALL], set(), []
+    for owner in sorted(owned, key=lambda one: (one.id, one.name)):
+        number = next(k for k in range(1, MOST_FILES + 2) if _numbered(owner.id, k) not in taken)
+        taken.add(_numbered(owner.id, number))
+        found.append(_submission(owner, _numbered(owner.id, number), owned[owner], stem, budget))
+    return found
+
+
+def _numbered(name, number):
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _is_canvas(entries):
+    names = [entry.parts[0] for entry in entries if len(entry.parts) == 1]
+    return bool(names) and len(names) == len(entries) and all(map(_CANVAS.fullmatch, names))
+
+
+def _owner(entry, canvas, stem):
+    """Return (whose a file is, or None, its name among that student's files)."""
+    first, rest = clean(entry.parts[0]), "/".join(map(clean, entry.parts[1:]))
+    if found := _MOODLE.fullmatch(first):
+        name = found["name"].rstrip("_")
+        if not name or name.lower() in _BLIND:
+            name = f"{name} {found['id']}".strip()
+        owner = _Owner(found["id"], name, "moodle")
+        # What was typed into Moodle's own field is no notebook.
+        return (owner if found["kind"] == "file" else None), rest or found["rest"]
+    if canvas:
+        found = _CANVAS.fullmatch(first)
+        return _Owner(found["id"], found["name"], "canvas", bool(found["late"])), found["rest"]
+    if rest:
+        return _Owner(plain_id(first), first), rest
+    if not _kind(entry):
+        return None, first
+    name = PurePosixPath(first).stem
+    if stem and name.startswith(stem):
+        name = name.removeprefix(stem).strip(" _-.()") or name
+    return _Owner(plain_id(name), name), first
+
+
+def _kind(entry):
+    return PARTS.get(PurePosixPath(entry.parts[-1]).suffix.lower(), "")
+
+
+def _submission(owner, name, files, stem, budget):
+    """Return the Submission of a student's files: the last of the notebooks that fit."""
+    notes = []
+    for file, entry in files:
+        if entry.refused:
+            notes.append(f"«{file}» se deja fuera: {entry.refused}.")
+    good = [(file, entry) for file, entry in files if not entry.refused]
+    notebooks = [(file, entry) for file, entry in good if _kind(entry) == "cuaderno"]
+    packed = [file for file, entry in good if _kind(entry) == "zip"]
+    made = Submission(name, owner.name, late=owner.late, lms=owner.lms)
+    if not notebooks:
+        problem = "No hay ningún cuaderno (.ipynb) en la entrega."
+        if packed:
+            problem = f"Ha entregado «{packed[0]}»: dentro de un zip no se mira; pide el cuaderno."
+        return replace(made, notes=tuple(notes), problem=problem)
+    number = stem.partition("_")[0]
+    fitting = [(f, e) for f, e in notebooks if number and PurePosixPath(f).name.startswith(number)]
+    if fitting and len(fitting) < len(notebooks):
+        notes.append(f"De sus {len(notebooks)} cuadernos se miran los que empiezan por {number}.")
+    fitting = sorted(fitting or notebooks, key=lambda pair: (pair[1].when, pair[0]))
+    file, entry = fitting[-1]
+    if len(fitting) > 1:
+        notes.append(f"Hay {len(fitting)} versiones; cuenta la última, «{file}» ({entry.when}).")
+    made = replace(made, notes=tuple(notes), file=file, when=entry.when)
+    try:
+        data = entry.read(MOST_BYTES)
+    except OSError as error:
+        problem = f"No se puede leer «{file}»: {reason(error)}."
+        return replace(made, problem=problem, own_fault=True)
+    if len(data) > MOST_BYTES or entry.size > MOST_BYTES:
+        most = MOST_BYTES // 2**20
+        return replace(made, problem=f"«{file}» ocupa más de {most} MB: borra sus salidas.")
+    data = _without_outputs(data)
+    budget[0] -= len(data)
+    if budget[0] < 0:
+        problem = "Las entregas juntas ocupan demasiado: califica esta aparte."
+        return replace(made, problem=problem, own_fault=True)
+    return replace(made, data=data)
+
+
+def _without_outputs(data):
+    """Return a notebook without what it showed, which may be most of it; other data as it is."""
+    try:
+        notebook = json.loads(data)
+        for cell in notebook["cells"]:
+            cell.pop("outputs", None)
+            cell.pop("attachments", None)
+            cell.pop("execution_count", None)
+        return json.dumps(notebook).encode()
+    except (ValueError, TypeError, KeyError, AttributeError, *EXHAUSTED):
+        return data

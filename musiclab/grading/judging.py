@@ -1,0 +1,336 @@
+"""What a notebook is worth: its cells run in a box, the comparison stays outside.
+
+Each item's hidden inputs come from a seed, go into the box one call at a
+time, and the results come back as plain data. What ends the box (a loop
+without end, `os._exit`) costs only the cell or the item in which it happened:
+another box is opened and the notebook run again without that cell, or that
+item not called again.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import importlib
+import re
+import secrets
+import time
+
+from musiclab.errors import GradingError
+from musiclab.exercises import PENDING, RIGHT, WRONG, Exercise, Question
+from musiclab.exercises.calling import Outcome
+from musiclab.exercises.comparing import difference, kind_of
+from musiclab.grading.borrowed import defines, is_borrowed
+from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
+from musiclab.grading.codec import decode, encode, rebuilt
+from musiclab.grading.results import ItemResult, RunResult
+from musiclab.grading.starting import Limits
+
+OWN_FAULT = "error del corrector"
+MOST_SKIPPED = 3  # cells that end the box; with one more, what follows is not run
+
+STOPPED = {
+    "tiempo": "tarda demasiado: ¿un bucle sin fin?",
+    "memoria": "usa demasiada memoria",
+    "disco": "escribe demasiados archivos",
+    "respuesta": "devuelve algo que no son datos",
+    "proceso": "termina el proceso de Python",
+}
+FAULTS = {
+    "late": "Con una de las entradas no acaba a tiempo: ¿un bucle sin fin?",
+    "printed": "Imprime el resultado y no lo devuelve: usa return.",
+    "no_return": "No devuelve nada con una de las entradas: ¿falta un return?",
+    "changed_argument": "Cambia sus argumentos: trabaja con una copia.",
+}
+BORROWED = "Usa la respuesta de musiclab en vez de una tuya: escribe la función tú."
+
+
+class _OwnFaultError(Exception):
+    """The grader or its machine is to blame, and says so in Spanish."""
+
+
+def judge(cells, items, seed, isolation=BUBBLEWRAP, limits=None):
+    """Run a notebook's cells in a box and judge its items; return the RunResult.
+
+    cells: (id, source) of each, in order, parameters already among them
+    items: of the rubric; seed: of the hidden inputs
+    isolation: "bubblewrap", or "none" for those whom the teacher trusts
+
+    Raises GradingError when there is no box to be had.
+    """
+    started = time.monotonic()
+    with contextlib.closing(_Sitting(cells, isolation, limits or Limits())) as sitting:
+        results = tuple(_judged(item, cells, sitting, seed) for item in items)
+    return RunResult(
+        items=results,
+        isolation=isolation,
+        finished=not sitting.skipped and sitting.has_run,
+        stopped_by=sitting.stopped_by,
+        errors=tuple(sitting.errors),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+class _Sitting:
+    """One submission's time with the grader, in as many boxes as it needs."""
+
+    def __init__(self, cells, isolation, limits):
+        self.cells, self.isolation, self.limits = list(cells), isolation, limits
+        self.box, self.has_run, self.stopped_by = None, False, ""
+        self.skipped, self.errors, self._n_ends = {}, [], 0
+        self._end = time.monotonic() + limits.total_s
+
+    def close(self):
+        if self.box is not None:
+            self.box.__exit__()
+        self.box = None
+
+    def ready(self):
+        """Open a box in which the notebook has run, unless there is one."""
+        while self.box is None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise BoxEndedError("tiempo")
+            place = None
+            try:
+                self.box = Box(self.limits, self.isolation).__enter__()
+                self.box.allow(min(self.limits.run_s, left))
+                self._run(min(self.limits.run_s, left))
+                self.has_run = True
+            except BoxEndedError as error:
+                self._ended(error.reason)
+                place = getattr(error, "place", None)
+            if place is not None:
+                self._leave_out(place)
+
+    def _run(self, seconds):
+        """Run all cells but those that are skipped; raise _EndedAtError with the cell that ended it."""
+        errors, place = {}, 0
+        end = time.monotonic() + seconds
+        chosen = [(k, cell) for k, (_, cell) in enumerate(self.cells) if k not in self.skipped]
+        try:
+            key = self._send({"cells": chosen})
+            while (answer := self.box.receive()).get("id") != key:
+                k = answer.get("cell")
+                if type(k) is int and 0 <= k < len(self.cells):
+                    place = k
+                    if "error" in answer:
+                        errors[k] = _word(answer["error"])
+                    else:
+                        self.box.allow(min(self.limits.cell_s, end - time.monotonic()))
+        except BoxEndedError as error:
+            raise _EndedAtError(error.reason, place) from error
+        for k, reason in self.skipped.items():
+            errors[k] = reason
+        self.errors = [f"{errors[k]} en {self.cells[k][0]}" for k in sorted(errors)]
+
+    def _leave_out(self, place):
+        """Leave out a cell from the next run, and after a few of them all that follow."""
+        self._n_ends += 1
+        beyond = self._n_ends - MOST_SKIPPED
+        n_cells = len(self.cells)
+        # A box may say what it likes of the place: in the end nothing is run.
+        left_out = [place] if beyond <= 0 else range(place if beyond == 1 else 0, n_cells)
+        self.skipped |= {k: self.stopped_by for k in left_out if k not in self.skipped}
+
+    def _ended(self, reason):
+        self.stopped_by = self.stopped_by or reason
+        self.close()
+        if reason == NO_MEMORY:
+            raise _OwnFaultError("A este equipo no le queda memoria: cierra programas y repite.")
+
+    def _send(self, request):
+        key = secrets.token_hex(8)
+        self.box.send(request | {"id": key})
+        return key
+
+    def ask(self, request, limit_s):
+        """Return the answer to a request; raise BoxEndedError where none comes in time."""
+        self.ready()
+        self.box.allow(max(0.0, min(limit_s, self._end - time.monotonic())))
+        try:
+            key = self._send(request)
+            answer = self.box.receive()
+            if answer.get("id") != key:
+                # Something else was written than answers to what was asked.
+                self.box.end("respuesta")
+                raise BoxEndedError("respuesta")
+            self.box.allow(self.limits.total_s)
+            return answer
+        except BoxEndedError as error:
+            self._ended(error.reason)
+            raise
+
+
+class _EndedAtError(BoxEndedError):
+    def __init__(self, reason, place):
+        super().__init__(reason)
+        self.place = place
+
+
+# An item
+
+
+def _judged(item, cells, sitting, seed):
+    """Return the ItemResult of one item."""
+
+    def result(status, reason="", misconception=""):
+        points = {RIGHT: float(item.points), OWN_FAULT: None}.get(status, 0.0)
+        return ItemResult(item.grade_id, points, item.points, status, reason, misconception)
+
+    try:
+        exercise = _exercise(item)
+        # A class of 500 needs no pictures.
+        if isinstance(exercise, Exercise):
+            return result(
+                *_function(dataclasses.replace(exercise, show=None), cells, sitting, seed)
+            )
+        return result(*_question(exercise, cells, sitting))
+    except BoxEndedError as error:
+        return result(WRONG, f"No se puede leer: {STOPPED.get(error.reason, error.reason)}.")
+    except _OwnFaultError as error:
+        return result(OWN_FAULT, str(error))
+    except GradingError:
+        raise
+    except Exception as error:  # a fault of ours is never a student's zero
+        return result(OWN_FAULT, f"El corrector se detiene con {type(error).__name__}.")
+
+
+def _exercise(item):
+    try:
+        module = importlib.import_module(f"musiclab.exercises.{item.module}")
+        exercise = module.ALL[item.grade_id]
+    except (ImportError, AttributeError, KeyError) as error:
+        raise _OwnFaultError(
+            f"No hay ningún ejercicio «{item.grade_id}» en musiclab.exercises.{item.module}."
+        ) from error
+    kind = {"function": Exercise, "question": Question}.get(item.kind)
+    if kind is None or not isinstance(exercise, kind):
+        raise _OwnFaultError(f"«{item.grade_id}» no es de la clase «{item.kind}».")
+    return exercise
+
+
+def _looked(name, cells, sitting):
+    """Return (what stands under a name, None), or (None, the verdict where nothing can be judged)."""
+    seen = sitting.ask({"look": name}, sitting.limits.call_s)
+    if not seen.get("found"):
+        if defines(cells, name):
+            return None, (WRONG, f"«{name}» no está definida: su celda se detiene antes.")
+        return None, (PENDING, f"Falta «{name}».")
+    if seen.get("own") or is_borrowed(cells, name):
+        return None, (WRONG, BORROWED, "borrowed")
+    return seen, None
+
+
+def _question(question, cells, sitting):
+    seen, verdict = _looked(question.name, cells, sitting)
+    if verdict:
+        return verdict
+    said = question.check(_decoded(seen.get("value")))
+    return said.status, said.reason
+
+
+def _function(exercise, cells, sitting, seed):
+    seen, verdict = _looked(exercise.name, cells, sitting)
+    if verdict:
+        return verdict
+    if seen.get("stub") or seen.get("value") in (None, ["..."]):
+        return PENDING, "La función está sin escribir."
+    if not seen.get("callable"):
+        return WRONG, f"«{exercise.name}» debe ser una función: usa def."
+    calls = _Calls(exercise, sitting, seed)
+    verdict = exercise.judge(calls, seed)
+    if verdict.status == RIGHT:
+        return RIGHT, ""
+    return WRONG, _without_inputs(exercise, verdict, calls.last), verdict.misconception
+
+
+class _Calls:
+    """Answer Exercise.judge's calls from the box."""
+
+    def __init__(self, exercise, sitting, seed):
+        self.exercise, self.sitting, self.seed = exercise, sitting, seed
+        self.last, self.ended = None, None
+        # What was just quick enough in the student's notebook is so here.
+        self.limit_s = min(2 * exercise.limit_s, sitting.limits.call_s)
+
+    def __call__(self, arguments):
+        # Once the box has ended, this item is not called again.
+        self.last = self.ended or self._outcome(arguments)
+        return self.last
+
+    def _outcome(self, arguments):
+        request = {
+            "call": self.exercise.name,
+            "arguments": [_sent(argument) for argument in arguments],
+            "seed": self.seed,
+        }
+        try:
+            answer = self.sitting.ask(request, self.limit_s)
+        except BoxEndedError as error:
+            late = error.reason == "tiempo"
+            self.ended = Outcome(late=late, error="" if late else error.reason)
+            return self.ended
+        if answer.get("error"):
+            return Outcome(error=_word(answer["error"]))
+        try:
+            load = _loader(arguments)
+            left = tuple(decode(one, load) for one in answer.get("arguments", []))
+        except ValueError:
+            left = ()
+        if len(left) != len(arguments):
+            left = (None,) * (len(arguments) + 1)
+        printed = "algo" if answer.get("printed") else ""
+        return Outcome(_decoded(answer.get("value")), "", printed, left)
+
+
+def _sent(argument):
+    data = encode(copy.deepcopy(argument), objects=True)
+    if isinstance(data, list) and data[0] == "?":
+        raise _OwnFaultError(
+            f"Un caso tiene un argumento de tipo {data[1]}, que no se puede enviar."
+        )
+    return data
+
+
+def _loader(arguments):
+    """Return what makes an object again of the same class as one of the arguments."""
+    kinds = {(type(a).__module__, type(a).__name__): type(a) for a in arguments}
+
+    def load(module, name, state):
+        if (module, name) not in kinds or type(state) is not dict:
+            raise ValueError("not an object that was sent")
+        return rebuilt(kinds[module, name], state)
+
+    return load
+
+
+def _decoded(data):
+    try:
+        return decode(data)
+    except ValueError:
+        return decode(["?", "algo que no son datos"])
+
+
+def _word(text):
+    """Return the name of an exception as something that can be written anywhere."""
+    return re.sub(r"\W", "", str(text))[:60] or "Error"
+
+
+def _without_inputs(exercise, verdict, outcome):
+    """Return the reason of a wrong answer, without the hidden input that showed it."""
+    if verdict.misconception in exercise.wrong:
+        return exercise.wrong[verdict.misconception][1]
+    if verdict.misconception in FAULTS:
+        return FAULTS[verdict.misconception]
+    if verdict.misconception == "exception":
+        said = STOPPED.get(outcome.error)
+        if said:
+            return f"Con una de las entradas {said}."
+        return f"Con una de las entradas se detiene con {outcome.error}."
+    if kind_of(verdict.got) != kind_of(verdict.expected):
+        said = difference(verdict.expected, verdict.got)  # names kinds alone
+        if not said.startswith("da "):
+            return f"Tu función {said}."
+    return (
+        f"No da lo que se pide: {verdict.n_right} de {verdict.n_cases} casos bien hasta el fallo."
+    )

@@ -1,0 +1,325 @@
+"""What Moodle and Canvas give a teacher, filled in, to be uploaded again.
+
+The teacher's own file comes back with grades in it, and nothing else of it
+changed: rows and columns keep their order. Grades have a point for a
+decimal mark, in the scale of the file. A cell that a spreadsheet would take
+for a formula gets an apostrophe.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+import zipfile
+from dataclasses import dataclass
+from datetime import datetime
+
+from musiclab.errors import GradingError
+from musiclab.files import read_regular, reason, shown
+
+MOST_BYTES = 2**25
+FORMULAS = "=+-@\t\r"
+_NUMBER = re.compile(r"-?|[-+]?\d+([.,]\d+)?%?")
+_MONTHS = (
+    "january february march april may june july august september october november december",
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+)
+_DATE = re.compile(
+    r"(\d{1,2}) (?:de )?([a-z]+) (?:de )?(\d{4}), ?(\d{1,2}):(\d{2})(?: ?([ap])\.? ?m)?"
+)
+HEADERS = {
+    "identifier": ("identifier", "identificador"),
+    "name": ("full name", "nombre completo"),
+    "grade": ("grade", "calificacion"),
+    "maximum": ("maximum grade", "calificacion maxima"),
+    "may_change": ("grade can be changed", "la calificacion puede ser cambiada"),
+    "submitted": ("last modified (submission)", "ultima modificacion (entrega)"),
+    "comments": ("feedback comments", "comentarios de retroalimentacion"),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What an LMS is told of one submission.
+
+    share: of the full mark, 0 to 1, or None where it is not known
+    """
+
+    id: str
+    name: str
+    lms: str
+    share: float | None
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A teacher's file with grades in it.
+
+    data: its bytes; ids: {id of a submission: number in the LMS}
+    zeros, unknown, untouched: names of those with a 0, of submissions that no
+        row is for, and of rows that the LMS keeps closed
+    """
+
+    data: bytes
+    ids: dict
+    zeros: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
+
+
+def safe(value):
+    """Return text that no spreadsheet takes for a formula."""
+    text = str(value)
+    risky = text.lstrip(" \n\xa0")[:1] in tuple(FORMULAS) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if risky else text
+
+
+def as_csv(rows, delimiter=","):
+    """Return rows as the bytes of a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+# Moodle
+
+
+def fill_worksheet(path, marks):
+    """Return Moodle's worksheet («Descargar hoja de calificaciones») Filled with marks.
+
+    Raises GradingError for a file that is none.
+    """
+    rows, delimiter = _read(path)
+    columns = _columns(rows[0])
+    if not {"identifier", "grade"} <= columns.keys():
+        raise GradingError(
+            f"«{shown(path)}» no es la hoja de calificaciones de una tarea de Moodle: le faltan las "
+            "columnas «Identificador» y «Calificación»; descárgala de la tarea"
+        )
+    people = [
+        _Row(k, _last_number(_at(row, columns, "identifier")), _at(row, columns, "name"))
+        for k, row in enumerate(rows)
+        if k and any(row)
+    ]
+    found, unknown = _matched(marks, people, "moodle")
+    ids, zeros, untouched = {}, [], []
+    for k, mark in found.items():
+        row = rows[k]
+        row += [""] * (len(rows[0]) - len(row))
+        ids[mark.id] = _last_number(_at(row, columns, "identifier"))
+        if _at(row, columns, "may_change").strip().lower() == "no":
+            untouched.append(mark.name)
+            continue
+        if mark.share is None:
+            continue
+        grade = mark.share * _maximum(_at(row, columns, "maximum"))
+        row[columns["grade"]] = f"{grade:.2f}"
+        if round(grade, 2) == 0:
+            zeros.append(mark.name)
+        if "comments" in columns:
+            row[columns["comments"]] = mark.comment
+    data = as_csv(_guarded(rows, columns["identifier"]), delimiter)
+    return Filled(data, ids, tuple(zeros), unknown, tuple(untouched))
+
+
+def submission_times(path):
+    """Return {number in Moodle: ISO time of the submission} of a worksheet, as far as it is told."""
+    rows, _ = _read(path)
+    columns = _columns(rows[0])
+    times = {}
+    for row in rows[1:]:
+        number = _last_number(_at(row, columns, "identifier"))
+        if number and (when := read_date(_at(row, columns, "submitted"))):
+            times[number] = when.isoformat(" ", "minutes")
+    return times
+
+
+def read_date(text):
+    """Return the datetime that Moodle writes in Spanish or English, or None."""
+    found = _DATE.search(_folded(text))
+    if not found:
+        return None
+    day, word, year, hour, minute, half = found.groups()
+    for names in _MONTHS:
+        if word in names.split():
+            month = names.split().index(word) + 1
+            shift = 12 * (half == "p") - 12 * (half is not None and int(hour) == 12)
+            try:
+                return datetime(int(year), month, int(day), int(hour) + shift, int(minute))
+            except ValueError:
+                return None
+    return None
+
+
+def feedback_zip(pages):
+    """Return the zip that Moodle takes as «Subir múltiples archivos de retroalimentación».
+
+    pages: (name, number in Moodle, HTML) of each student
+    """
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, number, page in pages:
+            # Moodle looks for the number behind the first «_».
+            folder = re.sub(r"[_/\\:*?\"<>|]+", " ", name).strip(" .") or "Estudiante"
+            path = f"{folder}_{number}_assignsubmission_file/feedback.html"
+            archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), page)
+    return data.getvalue()
+
+
+# Canvas
+
+
+def fill_canvas(path, marks, stem):
+    """Return Canvas' export of the grade book Filled with marks.
+
+    stem: the assignment's name; its column is the only one, or the one whose
+        title has the name or the number
+
+    Raises GradingError where there is no such column.
+    """
+    rows, delimiter = _read(path)
+    titles = [title.strip() for title in rows[0]]
+    points = next((row for row in rows[1:4] if row[0].strip() == "Points Possible"), None)
+    if "ID" not in titles or points is None:
+        raise GradingError(
+            f"«{shown(path)}» no es el libro de calificaciones de Canvas: le faltan la columna «ID» "
+            "o la fila «Points Possible»; expórtalo de nuevo"
+        )
+    column, own = _canvas_column(titles, stem, path), titles.index("ID")
+    first = rows.index(points) + 1
+    people = [
+        _Row(k, row[own].strip(), row[0])
+        for k, row in enumerate(rows)
+        if k >= first and len(row) > own and row[own].strip().isdigit()
+    ]
+    found, unknown = _matched(marks, people, "canvas")
+    ids, zeros = {}, []
+    for k, mark in found.items():
+        ids[mark.id] = rows[k][own].strip()
+        if mark.share is None:
+            continue
+        rows[k] += [""] * (len(titles) - len(rows[k]))
+        grade = mark.share * _maximum(points[column])
+        rows[k][column] = f"{grade:.2f}"
+        if round(grade, 2) == 0:
+            zeros.append(mark.name)
+    return Filled(as_csv(_guarded(rows, own), delimiter), ids, tuple(zeros), unknown)
+
+
+def _canvas_column(titles, stem, path):
+    """Return the number of the column of an assignment, titled «Title (id)»."""
+    columns = [k for k, title in enumerate(titles) if re.search(r"\(\d+\)$", title)]
+    number, _, words = stem.partition("_")
+    wanted = _folded(words.replace("_", " "))
+    named = [k for k in columns if wanted and wanted in _folded(titles[k])]
+    numbered = (
+        [k for k in columns if re.search(rf"\b0*{int(number)}\b(?!\)$)", titles[k])]
+        if (number.isdigit())
+        else []
+    )
+    for some in (named, numbered, columns):
+        if len(some) == 1:
+            return some[0]
+    said = ", ".join(f"«{titles[k]}»" for k in columns) or "ninguna"
+    raise GradingError(
+        f"en «{shown(path)}» no se sabe cuál es la columna de {stem}: hay {said}; deja solo la suya"
+    )
+
+
+# Tables
+
+
+@dataclass(frozen=True)
+class _Row:
+    number: int
+    id: str
+    name: str
+
+
+def _read(path):
+    """Return (rows of texts, delimiter) of a CSV file in UTF-8, or as Excel writes it."""
+    try:
+        data = read_regular(path, MOST_BYTES)
+        if len(data) > MOST_BYTES:
+            raise ValueError("es demasiado grande")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252")
+        first = text.partition("\n")[0]
+        delimiter = max(",;\t", key=first.count)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except (OSError, ValueError, csv.Error) as error:
+        raise GradingError(
+            f"no se puede leer la tabla «{shown(path)}» ({reason(error)}); descárgala de nuevo"
+        ) from error
+    rows = [row for row in rows if row]
+    if not rows:
+        raise GradingError(f"la tabla «{shown(path)}» está vacía; descárgala de nuevo")
+    return rows, delimiter
+
+
+def _columns(header):
+    known = {name: what for what, names in HEADERS.items() for name in names}
+    found = {}
+    for k, title in enumerate(header):
+        found.setdefault(known.get(_folded(title)), k)
+    return {what: k for what, k in found.items() if what}
+
+
+def _at(row, columns, what):
+    k = columns.get(what, -1)
+    return row[k] if 0 <= k < len(row) else ""
+
+
+def _folded(text):
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return " ".join(bare.split())
+
+
+def _last_number(text):
+    found = re.search(r"\d+$", text.strip())
+    return found[0] if found else ""
+
+
+def _maximum(text):
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        return 100.0
+
+
+def _matched(marks, people, lms):
+    """Return ({number of a row: mark}, names of the submissions without a row).
+
+    By the LMS's number where the submission has one, else by a name that
+    only one person has, whatever the order of its words.
+    """
+    by_id = {one.id: one.number for one in people if one.id}
+    by_name = {}
+    for one in people:
+        by_name.setdefault(_words(one.name), []).append(one.number)
+    asked = {}
+    for mark in marks:
+        asked.setdefault(_words(mark.name), []).append(mark)
+    found, unknown = {}, []
+    for mark in marks:
+        rows = by_name.get(_words(mark.name), [])
+        number = by_id.get(mark.id) if mark.lms == lms else None
+        if number is None and mark.lms != lms and len(rows) == len(asked[_words(mark.name)]) == 1:
+            number = rows[0]
+        if number is None or number in found:
+            unknown.append(mark.name)
+        else:
+            found[number] = mark
+    return found, tuple(unknown)
+
+
+def _words(name):
+    return tuple(sorted(re.findall(r"\w+", _folded(name))))
+
+
+def _guarded(rows, kept):
+    """Return rows in which no cell is a formula; the column `kept` says who, and stays."""
+    return [[cell if k == kept else safe(cell) for k, cell in enumerate(row)] for row in rows]

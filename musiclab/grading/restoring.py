@@ -1,0 +1,290 @@
+"""The notebook that is graded: the released one, with what the student wrote put into it.
+
+The released notebook is the backbone. Of the submission only the sources of
+solution cells and of cells that the student added or changed are taken, so
+that deleted checks, lost metadata, a missing kernel or another order cost
+nothing. A cell is known by its grade id, else by its id, else by the name
+that it defines. Checks are left out, and so is what only shows an answer:
+answers are judged outside.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from musiclab.course.parameters import EXHAUSTED
+from musiclab.grading.leaks import grade_id, unaccented
+from musiclab.grading.matching import defined_name, names_of
+
+MOST_CELLS, MOST_SOURCE = 2000, 2**21  # of a submission; characters of all its sources
+UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
+INJECTED = "parametros-de-la-correccion"
+_DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
+
+
+@dataclass(frozen=True)
+class ReleasedCell:
+    """A cell of the released notebook, which another process takes without nbformat."""
+
+    id: str
+    cell_type: str
+    source: str
+    metadata: dict
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What is run of a submission.
+
+    cells: (id, source) of each cell, in order, parameters among them
+    notes: Spanish sentences on what was put right
+    problem: why nothing can be run, as a Spanish sentence, or ""
+    written: the sources that are the student's
+    """
+
+    cells: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    written: tuple[str, ...] = ()
+
+
+@dataclass
+class _Cell:
+    """A cell of a submission; `mine` is the released cell that it is, if it is one."""
+
+    source: str
+    is_code: bool
+    id: str
+    grade_id: str
+    mine: int | None = None
+
+
+def backbone_of(notebook):
+    """Return the cells of a notebook, as nbformat reads it, as a tuple of ReleasedCell."""
+    return tuple(
+        ReleasedCell(cell.id, cell.cell_type, cell.source, json.loads(json.dumps(cell.metadata)))
+        for cell in notebook.cells
+    )
+
+
+def restore(backbone, data, parameters):
+    """Return what to run of a submission, as a Restored.
+
+    backbone: what `backbone_of` gives of the released notebook
+    data: bytes of what was handed in, which may be anything
+    parameters: {name: value} in place of the defaults of the released notebook
+    """
+    cells, problem = _read(data)
+    if problem:
+        return Restored(problem=problem)
+    answers = {
+        k: unaccented(grade_id(cell)) for k, cell in enumerate(backbone) if _is_solution(cell)
+    }
+    notes = _match(cells, backbone, answers)
+    pieces, written = _pieces(cells, backbone, answers, parameters)
+    pieces = _without_shows(pieces, backbone, answers)
+    ids = {}
+    named = []
+    for name, source in pieces:
+        ids[name] = ids.get(name, 0) + 1
+        named.append((name if ids[name] == 1 else f"{name}-{ids[name]}", source))
+    return Restored(tuple(named), tuple(notes), "", tuple(written))
+
+
+# What was handed in
+
+
+def _read(data):
+    """Return (cells of a submission, "") or (None, why it is no notebook)."""
+    if not data.strip():
+        return None, "El fichero está vacío."
+    try:
+        notebook = json.loads(data)
+        sheets = notebook.get("worksheets")
+        cells = sheets[0]["cells"] if sheets else notebook["cells"]
+        if not isinstance(cells, list):
+            raise TypeError
+    except (TypeError, KeyError, AttributeError, IndexError):
+        return None, "No es un cuaderno de Jupyter: no tiene celdas."
+    except (ValueError, *EXHAUSTED):
+        return None, "No es un cuaderno que se pueda leer: está cortado o no es JSON."
+    found = [_cell(cell, k) for k, cell in enumerate(cells[: MOST_CELLS + 1]) if _is_cell(cell)]
+    if len(cells) > MOST_CELLS:
+        return None, f"Tiene más de {MOST_CELLS} celdas."
+    if sum(len(cell.source) for cell in found) > MOST_SOURCE:
+        return None, "Tiene demasiado texto para ser un cuaderno de ejercicios."
+    if not found:
+        return None, "El cuaderno no tiene ninguna celda."
+    return found, ""
+
+
+def _is_cell(cell):
+    return isinstance(cell, dict) and isinstance(_source(cell), str | list)
+
+
+def _source(cell):
+    return cell.get("source", cell.get("input"))
+
+
+def _cell(cell, number):
+    source = _source(cell)
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    source = source.encode("utf-8", errors="replace").decode().replace("\r\n", "\n")
+    meta = cell.get("metadata")
+    meta = meta.get("nbgrader") if isinstance(meta, dict) else None
+    name = meta.get("grade_id") if isinstance(meta, dict) else None
+    cell_id = cell.get("id")
+    cell_id = cell_id if isinstance(cell_id, str) and re.fullmatch(r"[\w-]{1,64}", cell_id) else ""
+    return _Cell(
+        source,
+        cell.get("cell_type") == "code",
+        cell_id or f"entrega-{number + 1}",
+        name if isinstance(name, str) else "",
+    )
+
+
+# Which is which
+
+
+def _is_solution(cell):
+    return cell.cell_type == "code" and bool(_flags(cell).get("solution"))
+
+
+def _is_locked(cell):
+    return bool(_flags(cell).get("locked"))
+
+
+def _flags(cell):
+    meta = cell.metadata.get("nbgrader")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _match(cells, backbone, answers):
+    """Say of each cell of a submission which released one it is; return Spanish notes."""
+    by_grade_id = {grade_id(cell): k for k, cell in enumerate(backbone) if grade_id(cell)}
+    by_id = {cell.id: k for k, cell in enumerate(backbone)}
+    by_source = {_bare(cell.source): k for k, cell in enumerate(backbone)}
+    notes = []
+    for cell in cells:
+        for key, known in ((cell.grade_id, by_grade_id), (cell.id, by_id)):
+            if cell.mine is None:
+                cell.mine = known.get(key)
+        if cell.mine is None and cell.is_code:
+            cell.mine = by_source.get(_bare(cell.source))
+        if cell.mine in answers and not cell.is_code:
+            notes.append(f"La celda de «{answers[cell.mine]}» ya no era de código; se lee igual.")
+    for k, name in answers.items():
+        mine = [cell for cell in cells if cell.mine == k]
+        if not _written(mine, backbone[k]) and name in _elsewhere(cells, backbone):
+            notes.append(f"«{name}» está escrita en otra celda, y vale igual.")
+        elif not mine:
+            notes.append(f"Falta la celda de «{name}».")
+        elif len(_written(mine, backbone[k])) > 1:
+            notes.append(f"La celda de «{name}» está {len(mine)} veces; cuenta la última escrita.")
+    return notes
+
+
+def _written(cells, released):
+    """Return those of the cells that are neither empty nor as they were released."""
+    return [cell for cell in cells if _bare(cell.source) not in ("", _bare(released.source))]
+
+
+def _elsewhere(cells, backbone):
+    """Return the names that the student's own code defines, in whatever cell."""
+    own = [
+        cell
+        for cell in cells
+        if cell.mine is None
+        or (_written([cell], backbone[cell.mine]) and not _is_locked(backbone[cell.mine]))
+    ]
+    return set().union(*(_defines(cell) for cell in own))
+
+
+def _defines(cell):
+    try:
+        return {unaccented(name) for name in names_of(cell.source)[0]} if cell.is_code else set()
+    except UNREADABLE:
+        return set()
+
+
+def _bare(source):
+    return "\n".join(line.rstrip() for line in source.strip().splitlines())
+
+
+# The notebook that is run
+
+
+def _pieces(cells, backbone, answers, parameters):
+    """Return ([(id, source, number of the released cell or None)], sources of the student's)."""
+    added, last, written = {}, -1, []
+    for cell in cells:
+        if cell.mine is None and cell.is_code and cell.source.strip():
+            added.setdefault(last, []).append(cell)
+        elif cell.mine is not None:
+            last = cell.mine
+    pieces = []
+
+    def add_students(some):
+        for cell in some:
+            pieces.append((cell.id, cell.source, None))
+            written.append(cell.source)
+
+    # What comes before all released cells may need their imports: behind the first code.
+    head, elsewhere = added.pop(-1, []), _elsewhere(cells, backbone)
+    for k, cell in enumerate(backbone):
+        own = _written([one for one in cells if one.mine == k], cell)
+        if cell.cell_type == "code" and k in answers:
+            add_students(own)
+            # A stub would undo what is written in another cell.
+            if not own and answers[k] not in elsewhere:
+                pieces.append((cell.id, cell.source, k))
+        elif cell.cell_type == "code" and not _is_locked(cell):
+            pieces.append((cell.id, cell.source, k))
+            # A line that somebody added to a cell of ours may be needed further down.
+            add_students(one for one in own if one.is_code)
+            if "parameters" in cell.metadata.get("tags", ()):
+                pieces.append((INJECTED, _injected(parameters), k))
+                add_students(head)
+                head = []
+        add_students(added.get(k, ()))
+    add_students(head)
+    return pieces, written
+
+
+def _injected(parameters):
+    lines = [f"{name} = {value!r}" for name, value in parameters.items()]
+    return "\n".join(["# Los de esta corrección", *lines])
+
+
+def _without_shows(pieces, backbone, answers):
+    """Return (id, source) of the pieces, without released cells that the student's do not need.
+
+    A function without end, called in one that only shows what it gives,
+    would end the box for all others; and what is not imported costs nothing.
+    """
+    known = [_names(source) for _, source, _ in pieces]
+    own = [k for k, (_, _, number) in enumerate(pieces) if number is None or number in answers]
+    wanted = set().union(*(known[k][1] for k in own if known[k]))
+    # Code that cannot be read before it runs, such as a magic, may use any name.
+    blind = not all(known[k] for k in own) or bool(wanted & _DYNAMIC)
+    shown = {defined_name(backbone[k], unaccented(grade_id(backbone[k])), "") for k in answers}
+    behind, kept = True, []
+    for k in reversed(range(len(pieces))):
+        name, source, _ = pieces[k]
+        bound, used = known[k] or (set(), set())
+        behind = behind and k not in own
+        if k not in own and name != INJECTED and not bound & wanted:
+            touches = blind or not known[k] or bool(used & wanted)
+            if behind or used & shown or not touches:
+                continue
+        wanted |= used
+        kept.append((name, source))
+    return kept[::-1]
+
+
+def _names(source):
+    try:
+        return names_of(source)
+    except UNREADABLE:
+        return None

@@ -1,0 +1,225 @@
+"""What an assignment is marked by: a small YAML file beside its solution.
+
+It is made from the grade ids of the solution, and may be mended by hand:
+points, hints, half marks for a known misconception, a rule for what comes
+late. A mended rubric gives new marks to what has been run already.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from musiclab.course.parameters import NOTEBOOKS, read_notebook, read_number
+from musiclab.errors import GradingError, ReleaseError
+from musiclab.files import shown, write_bytes
+from musiclab.grading.leaks import grade_id, place
+from musiclab.grading.matching import EXERCISES, PREFIX, parsed
+from musiclab.grading.release import solutions
+from musiclab.grading.results import Item
+
+KINDS = {"Exercise": "function", "Question": "question"}
+HEADING = """\
+# Con qué se califica «{stem}». Puedes cambiar:
+#   points   los puntos de cada ejercicio; con decimales si hace falta
+#   hint     una frase que verá quien no lo tenga bien
+#   partial  la parte de los puntos que da una confusión conocida, por ejemplo
+#            partial: {{no_limits: 0.5}}
+# y añadir al final una regla para lo que llega tarde (partes de la nota):
+#   late: {{due: 2026-11-20 23:59, per_day: 0.1, most: 0.5}}
+# Después, repite «musiclab grade»: lo que ya se ejecutó no se vuelve a ejecutar.
+"""
+
+
+@dataclass(frozen=True)
+class Late:
+    """How much of a mark is lost: a share for each day begun after `due`, at most `most`."""
+
+    due: datetime
+    per_day: float
+    most: float = 1.0
+
+    def share_lost(self, when, late=False):
+        """Return the share that is lost by what came at `when` (ISO text, or "" if unknown).
+
+        late: whether the LMS says that it came late, which counts as a day
+        """
+        days = 0
+        if when:
+            after = datetime.fromisoformat(when).replace(tzinfo=None) - self.due
+            days = max(0, -(-after // timedelta(days=1)))
+        return min(self.most, self.per_day * max(days, int(late)))
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """The items of an assignment, half marks {grade id: {misconception: share}}, a rule."""
+
+    items: tuple[Item, ...]
+    partial: dict = field(default_factory=dict)
+    late: Late | None = None
+
+    @property
+    def total(self):
+        """Return the points of all items."""
+        return sum(item.points for item in self.items)
+
+    def mark(self, run):
+        """Return a RunResult with this rubric's points, whatever the points were when it ran."""
+        known = {result.grade_id: result for result in run.items}
+        return replace(run, items=tuple(self._marked(item, known) for item in self.items))
+
+    def _marked(self, item, known):
+        result = known[item.grade_id]
+        points = result.points
+        if points is not None:
+            share = points / result.max_points if result.max_points else 0.0
+            half = self.partial.get(item.grade_id, {}).get(result.misconception, 0.0)
+            points = round(item.points * max(share, half), 4)
+        return replace(result, points=points, max_points=item.points)
+
+
+def items_of(notebook):
+    """Return the items of a notebook, solved or released, from its check cells."""
+    found = []
+    for number, cell in enumerate(notebook.cells, start=1):
+        name = grade_id(cell)
+        if not name.startswith(PREFIX) or not cell.metadata["nbgrader"].get("grade"):
+            continue
+        module = next(
+            node.module.removeprefix(f"{EXERCISES}.")
+            for node in parsed(cell.source, place(number, cell)).body
+            if getattr(node, "module", None) and any(a.name == name for a in node.names)
+        )
+        points = cell.metadata["nbgrader"]["points"]
+        found.append(Item(name.removeprefix(PREFIX), points, module, _kind(module, name)))
+    return tuple(found)
+
+
+def _kind(module, check):
+    import importlib
+
+    exercise = getattr(importlib.import_module(f"{EXERCISES}.{module}"), check).__self__
+    return KINDS[type(exercise).__name__]
+
+
+def make_rubrics(names=(), root=NOTEBOOKS, check=False):
+    """Make the rubrics that are missing, check those that are there; return the paths of all.
+
+    names, root, check: as `release_notebooks` has them
+
+    Raises ReleaseError where a rubric does not fit its solution.
+    """
+    paths = []
+    for source in solutions(names, root):
+        path = source.with_suffix(".yaml")
+        notebook = read_notebook(source)
+        if not path.is_file() and not check:
+            write_bytes(path, rubric_text(notebook, source.stem).encode())
+        try:
+            check_rubric(read_rubric(path), notebook, path)
+        except GradingError as error:
+            raise ReleaseError(str(error)) from error
+        paths.append(path)
+    return paths
+
+
+def rubric_text(notebook, stem):
+    """Return the text of the rubric that a solved notebook begins with."""
+    items = [asdict(item) for item in items_of(notebook)]
+    body = yaml.safe_dump({"items": items}, sort_keys=False, allow_unicode=True, width=100)
+    return HEADING.format(stem=stem) + body.replace("\n- ", "\n\n- ").replace(
+        "items:\n\n", "items:\n"
+    )
+
+
+def check_rubric(rubric, notebook, path):
+    """Raise GradingError unless a rubric has the items of its notebook, in whatever order."""
+    wanted = {item.grade_id: item for item in items_of(notebook)}
+    for item in rubric.items:
+        if item.grade_id not in wanted:
+            known = ", ".join(wanted)
+            raise _fault(path, f"«{item.grade_id}» no está en el cuaderno; los que hay son {known}")
+        mine = wanted[item.grade_id]
+        if (item.module, item.kind) != (mine.module, mine.kind):
+            raise _fault(
+                path, f"«{item.grade_id}» debe decir module: {mine.module} y kind: {mine.kind}"
+            )
+    if missing := wanted.keys() - {item.grade_id for item in rubric.items}:
+        raise _fault(
+            path, f"falta «{min(missing)}»; añádelo, o borra el fichero y ejecuta make release"
+        )
+
+
+def read_rubric(path):
+    """Return the Rubric of a YAML file; raise GradingError for what is none."""
+    try:
+        # Every value as it is written: 010 is ten, and a date is a text.
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
+    except OSError as error:
+        raise _fault(path, "no se puede leer; ejecuta make release, que lo hace") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())[:100]
+        raise _fault(path, f"no es YAML ({said}); revisa la sangría y las comillas") from error
+    if not isinstance(data, dict) or not isinstance(data.get("items"), list) or not data["items"]:
+        raise _fault(path, "debe tener «items:» con una lista de ejercicios")
+    if strange := data.keys() - {"items", "late"}:
+        raise _fault(path, f"no se entiende «{min(strange)}»; solo puede tener items y late")
+    items = tuple(_item(one, path) for one in data["items"])
+    names = [item.grade_id for item in items]
+    if len(set(names)) < len(names):
+        raise _fault(path, f"«{max(names, key=names.count)}» está dos veces; deja una")
+    partial = {
+        item.grade_id: _partial(one["partial"], item, path)
+        for one, item in zip(data["items"], items, strict=True)
+        if one.get("partial")
+    }
+    return Rubric(items, partial, _late(data["late"], path) if data.get("late") else None)
+
+
+def _item(one, path):
+    if not isinstance(one, dict) or not {"grade_id", "points", "module", "kind"} <= one.keys():
+        raise _fault(path, "cada ejercicio debe tener grade_id, points, module y kind")
+    name = str(one["grade_id"])
+    if strange := one.keys() - {"grade_id", "points", "module", "kind", "hint", "partial"}:
+        raise _fault(path, f"en «{name}» no se entiende «{min(strange)}»; quítalo")
+    if one["kind"] not in KINDS.values():
+        raise _fault(path, f"en «{name}», kind debe ser function o question")
+    points = _number(one["points"], f"points de «{name}»", 1000, path)
+    return Item(name, points, str(one["module"]), one["kind"], str(one.get("hint", "")))
+
+
+def _partial(shares, item, path):
+    import importlib
+
+    exercise = importlib.import_module(f"{EXERCISES}.{item.module}").ALL.get(item.grade_id)
+    known = getattr(exercise, "wrong", {})
+    if not isinstance(shares, dict) or shares.keys() - known.keys():
+        said = ", ".join(known) or "ninguna"
+        raise _fault(path, f"las confusiones conocidas de «{item.grade_id}» son: {said}")
+    return {k: _number(v, f"partial de «{item.grade_id}»", 1, path) for k, v in shares.items()}
+
+
+def _late(rule, path):
+    try:
+        due = datetime.fromisoformat(rule["due"]).replace(tzinfo=None)
+        per_day = _number(rule["per_day"], "per_day", 1, path)
+        return Late(due, per_day, _number(rule.get("most", "1"), "most", 1, path))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        example = "late: {due: 2026-11-20 23:59, per_day: 0.1, most: 0.5}"
+        raise _fault(path, f"la regla de lo que llega tarde se escribe así: {example}") from error
+
+
+def _number(text, what, most, path):
+    try:
+        value = read_number(text)
+        if not 0 <= value <= most:
+            raise ValueError
+        return int(value) if value == int(value) else value
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _fault(path, f"{what} debe ser un número de 0 a {most}") from error
+
+
+def _fault(path, said):
+    return GradingError(f"«{shown(Path(path).name)}»: {said}")

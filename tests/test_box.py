@@ -1,0 +1,731 @@
+"""Whatever a notebook does, the others are safe and it gets what its code has earned."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musiclab.errors import GradingError
+from musiclab.exercises import Exercise, Question
+from musiclab.exercises.comparing import difference
+from musiclab.grading import box, judging, starting
+from musiclab.grading.borrowed import is_borrowed
+from musiclab.grading.codec import decode, encode
+from musiclab.grading.judging import judge
+from musiclab.grading.results import Item
+from musiclab.grading.starting import Limits
+from musiclab.music import NoteEvent
+
+needs_box = pytest.mark.skipif(
+    bool(starting.missing_tools()),
+    reason=f"no box on this machine without {starting.missing_tools()}",
+)
+QUICK = Limits(cell_s=2.0, call_s=1.5, run_s=30.0, total_s=60.0, memory_mb=500, files=3000)
+KINDS = {"doble": "function", "suma": "function", "dura": "function", "pregunta_1": "question"}
+ITEMS = [Item(name, 1.0, "demo", kind) for name, kind in KINDS.items()]
+DOBLE = "def doble(xs):\n    return [2 * x for x in xs]"
+SUMA = "import numpy as np\n\ndef suma(a):\n    return a + 1"
+DURA = "def dura(nota):\n    return nota.duration_ql"
+ANSWER = "pregunta_1 = 'B)'"
+HONEST = (DOBLE, SUMA, DURA, ANSWER)
+WITHOUT = {"doble": (SUMA, DURA, ANSWER), "suma": (DOBLE, DURA, ANSWER)}
+SECRET = "el-secreto-de-la-profesora"
+
+
+@pytest.fixture(autouse=True)
+def demo(monkeypatch):
+    """Three exercises and a question that only the grader's side knows."""
+    module = types.ModuleType("musiclab.exercises.demo")
+    exercises = [
+        Exercise(
+            "doble",
+            lambda xs: [2 * x for x in xs],
+            lambda rng: [([1, 2],), ([],), (rng.integers(1, 9, 5).tolist(),)],
+            {"square": (lambda xs: [x * x for x in xs], "Has elevado al cuadrado.")},
+        ),
+        Exercise("suma", lambda a: a + 1, lambda rng: [(np.ones(3),), (rng.random(4),)]),
+        Exercise("dura", lambda n: n.duration_ql, lambda rng: [(NoteEvent(0, 2.5, (60,)),)]),
+        Question("pregunta_1", "b", {"a": "No: es la otra.", "b": "Sí: así es."}),
+    ]
+    module.ALL = {one.name: one for one in exercises}
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.ALL
+
+
+@pytest.fixture
+def spaces(monkeypatch):
+    """Return the process namespaces of the boxes that were opened; nothing may be left in them."""
+    found = []
+
+    class Noted(box.Box):
+        def __enter__(self):
+            opened = super().__enter__()
+            if self.isolation == box.BUBBLEWRAP:
+                found.append(os.readlink(f"/proc/{self._notice()[-1]}/ns/pid"))
+            return opened
+
+    monkeypatch.setattr(judging, "Box", Noted)
+    yield found
+    until = time.monotonic() + 2
+    while (left := processes_in(found)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not left
+
+
+def processes_in(spaces):
+    """Return the numbers of all processes in some process namespaces."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(entry / "ns" / "pid") in spaces:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def marks(*sources, seed=3, limits=QUICK, isolation=box.BUBBLEWRAP, items=ITEMS):
+    """Return ({grade id: its result}, RunResult) of a notebook of these cells."""
+    cells = [(f"c{k}", source) for k, source in enumerate(sources)]
+    run = judge(cells, items, seed, isolation, limits)
+    return {one.grade_id: one for one in run.items}, run
+
+
+def points(results):
+    return {name: one.points for name, one in results.items()}
+
+
+FULL = dict.fromkeys(KINDS, 1.0)
+
+
+# What honest notebooks get
+
+
+@needs_box
+def test_an_honest_notebook_gets_full_marks_and_a_half_done_one_its_half(spaces):
+    results, run = marks(*HONEST)
+    assert points(results) == FULL
+    assert (run.finished, run.stopped_by, run.errors, run.isolation) == (True, "", (), "bubblewrap")
+    half = ("def doble(xs):\n    ...", SUMA, "def dura(nota)\n    return 1", "pregunta_1 = 'a'")
+    results, run = marks(*half, "1 / 0", "pregunta_2 = no_existe")
+    assert points(results) == FULL | {"doble": 0.0, "dura": 0.0, "pregunta_1": 0.0}
+    assert results["doble"].status == results["dura"].status == "pendiente"
+    assert results["pregunta_1"].reason == "No: es la otra."
+    assert run.errors == ("SyntaxError en c2", "ZeroDivisionError en c4", "NameError en c5")
+    assert run.finished
+
+
+NOISY = """
+import logging, sys, warnings
+print("esto va a stderr", file=sys.stderr)
+warnings.warn("cuidado")
+logging.getLogger().error("mal")
+import os
+os.write(2, b"ruido" * 1000)
+"""
+HONEST_BUT_ODD = {
+    "noise on stderr": NOISY,
+    "100 MB of output": "for _ in range(100):\n    print('x' * 10**6)",
+    "exit": "exit()",
+    "SystemExit": "raise SystemExit(3)",
+    "KeyboardInterrupt": "raise KeyboardInterrupt",
+    "at exit": "import atexit, time\natexit.register(time.sleep, 100)",
+    "magics": "%matplotlib inline\n%time 1 + 1\n!echo hola\nimport asyncio\nawait asyncio.sleep(0)",
+    "output folder": "from musiclab.files import output_folder\noutput_folder('../runs/jupyterlab')",
+    "full disk": "with open('lleno', 'wb') as f:\n    for _ in range(1000):\n"
+    "        f.write(b'x' * 2**20)",
+}
+
+
+@needs_box
+def test_what_is_odd_costs_no_honest_mark(spaces):
+    results, run = marks(*HONEST_BUT_ODD.values(), *HONEST)
+    assert points(results) == FULL
+    assert run.finished
+    failed = [error.split(" en ")[0] for error in run.errors]
+    assert failed == ["SystemExit", "KeyboardInterrupt", "OSError"]
+
+
+# What ends a box costs its own cell
+
+
+ENDLESS = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+"""
+GROWING = "data = []\nwhile True:\n    data.append(bytearray(b'x' * 10**7))"
+SHARED = """
+import mmap, os
+pages = mmap.mmap(-1, 2**30)
+for _ in range(3):
+    os.fork()
+for k in range(0, 2**30, 4096):
+    pages[k] = 1
+while True:
+    pass
+"""
+MEMFD = """
+import os
+held = []
+while True:
+    held.append(os.memfd_create("oculto"))
+    os.write(held[-1], b"x" * 2**24)
+"""
+CHILDREN = """
+import subprocess, sys
+for _ in range(6):
+    grow = "d = []\\nwhile True: d.append(bytearray(b'x' * 10**6))"
+    subprocess.Popen([sys.executable, "-c", grow], start_new_session=True)
+while True:
+    pass
+"""
+FILES = "k = 0\nwhile True:\n    open(f'f{k}', 'w').close()\n    k += 1"
+FORK_BOMB = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+ENDS = {
+    "endless": (ENDLESS, {"tiempo"}),
+    "growing": (GROWING, {"memoria"}),
+    "shared memory": (SHARED, {"memoria", "tiempo"}),
+    "memfd": (MEMFD, {"memoria"}),
+    "children": (CHILDREN, {"memoria"}),
+    "a million files": (FILES, {"disco"}),
+    "fork bomb": (FORK_BOMB, {"tiempo", "memoria"}),
+    "_exit": ("import os\nos._exit(0)", {"proceso"}),
+    "crash": ("import ctypes\nctypes.string_at(0)", {"proceso"}),
+    "kill itself": ("import os\nos.kill(os.getpid(), 9)", {"proceso"}),
+}
+
+
+@needs_box
+@pytest.mark.parametrize("name", ENDS)
+def test_a_cell_that_ends_the_box_is_left_out(name, spaces):
+    source, reasons = ENDS[name]
+    limits = QUICK if name != "fork bomb" else Limits(cell_s=1.5, memory_mb=500, processes=40)
+    results, run = marks(DOBLE, source, *WITHOUT["doble"], limits=limits)
+    assert points(results) == FULL
+    assert run.stopped_by in reasons
+    assert run.errors == (f"{run.stopped_by} en c1",)
+    assert not run.finished
+    assert run.seconds < 15
+
+
+@needs_box
+def test_the_parent_cannot_be_ended_from_inside(spaces):
+    kills = [f"import os\nos.kill({pid}, 9)" for pid in ("os.getppid()", "1", "-1")]
+    results, _ = marks(*kills, *HONEST)
+    assert points(results) == FULL
+
+
+@needs_box
+def test_many_cells_that_end_the_box_end_the_run(spaces):
+    results, run = marks(DOBLE, *["import os\nos._exit(0)"] * 6, SUMA)
+    assert points(results) == FULL | {"suma": 0.0, "dura": 0.0, "pregunta_1": 0.0}
+    assert not run.finished
+    assert len(run.errors) == 7
+
+
+# Hostile functions cost their own item
+
+
+BODIES = {
+    "endless": (f"    exec({ENDLESS!r})", "late", "bucle sin fin"),
+    "in C": ("    return sum(iter(int, 1))", "late", "bucle sin fin"),
+    "_exit": ("    import os\n    os._exit(0)", "exception", "termina el proceso"),
+    "memory": (f"    exec({GROWING!r})", "exception", "memoria"),
+    "SystemExit": ("    raise SystemExit", "exception", "SystemExit"),
+    "equals all": (
+        "    class All(list):\n        __eq__ = lambda *_: True\n    return All([1])",
+        "",
+        "casos bien",
+    ),
+    "own class": (
+        "    class All:\n        __eq__ = lambda *_: True\n        __class__ = list\n    return All()",
+        "",
+        "",
+    ),
+    "endless generator": ("    while True:\n        yield 1", "", "devuelve un generador"),
+    "count": ("    import itertools\n    return itertools.count()", "", "devuelve count"),
+    "huge": ("    return 10**2000000", "", "demasiado grande"),
+    "itself": ("    a = []\n    a.append(a)\n    return a", "", "demasiado grande"),
+    "wide": ("    return [0] * 10**7", "", "demasiado grande"),
+    "NaN": ("    return [float('nan') for x in xs]", "", "casos bien"),
+    "prints": ("    print([2 * x for x in xs])", "printed", "imprime"),
+    "nothing": ("    2 * len(xs)", "no_return", "return"),
+    "changes": (
+        "    r = [2 * x for x in xs]\n    xs.append(1)\n    return r",
+        "changed_argument",
+        "copia",
+    ),
+    "known": ("    return [x * x for x in xs]", "square", "Has elevado al cuadrado."),
+    "tells": (
+        "    raise type('Entrada' + '_'.join(map(str, xs)) + '!' * 200, (Exception,), {})",
+        "exception",
+        "",
+    ),
+    "surrogate": ("    return '\\ud800'", "", "devuelve un texto"),
+    "arity": ("    return 1 / 0", "exception", "ZeroDivisionError"),
+}
+END_THE_BOX = ("endless", "in C", "_exit", "memory")
+
+
+def test_functions_that_leave_the_box_alone_cost_their_own_item(demo, monkeypatch, spaces):
+    """All of them are items of one notebook: what one does must not reach the next."""
+    if starting.missing_tools():
+        pytest.skip(f"no box on this machine without {starting.missing_tools()}")
+    names = {f"f{k}": name for k, name in enumerate(BODIES) if name not in END_THE_BOX}
+    exercises = {own: types.SimpleNamespace() for own in names}
+    for own in exercises:
+        demo[own] = Exercise(own, demo["doble"].solve, demo["doble"].cases, demo["doble"].wrong)
+    items = [*ITEMS, *(Item(own, 2.0, "demo", "function") for own in names)]
+    cells = [f"def {own}(xs):\n{BODIES[name][0]}" for own, name in names.items()]
+    results, run = marks(*cells, *HONEST, items=items)
+    assert {name: results[name].points for name in KINDS} == FULL
+    assert run.finished and not run.stopped_by, results
+    for own, name in names.items():
+        _, misconception, phrase = BODIES[name]
+        got = results[own]
+        assert (name, got.points, got.status) == (name, 0.0, "incorrecto")
+        assert (name, got.misconception) == (name, misconception)
+        assert phrase.lower() in got.reason.lower(), (name, got.reason)
+        got.reason.encode()
+
+
+@needs_box
+@pytest.mark.parametrize("name", END_THE_BOX)
+def test_a_function_that_ends_the_box_costs_its_own_item(name, spaces):
+    body, misconception, phrase = BODIES[name]
+    results, run = marks(f"def doble(xs):\n{body}", *WITHOUT["doble"])
+    assert points(results) == FULL | {"doble": 0.0}
+    assert results["doble"].misconception == misconception
+    assert phrase in results["doble"].reason
+    assert run.finished
+    assert len(spaces) == 2
+
+
+# Those who change the grader's tools from inside
+
+
+PATCHES = {
+    "NumPy": "import numpy as np\nnp.allclose = np.isclose = np.array_equal = lambda *a, **k: True",
+    "musiclab": "import musiclab.exercises.comparing as c, musiclab.exercises.exercise as e\n"
+    "c.difference = e.difference = lambda *a, **k: ''\ne.RIGHT = e.WRONG = e.PENDING = 'correcto'",
+    "json": "import json\nold = json.dumps\njson.dumps = lambda d, **k: old(d | {'status': 'correcto',"
+    " 'points': 100} if isinstance(d, dict) else d, **k)",
+    "int": "import builtins\nbuiltins.len = lambda x: 0",
+    "post transformers": "get_ipython().input_transformers_post.append("
+    "lambda lines: ['doble = suma = lambda *a: All()\\n'])\n"
+    "class All:\n    __eq__ = lambda *_: True",
+}
+
+
+@needs_box
+@pytest.mark.parametrize("name", PATCHES)
+def test_patched_tools_give_nobody_a_mark(name, spaces):
+    wrong = ("def doble(xs):\n    return [9]", "def suma(a):\n    return a * 0", "pregunta_1 = 'a'")
+    results, _ = marks(PATCHES[name], *wrong)
+    assert set(points(results).values()) == {0.0}
+
+
+FORGED = """
+import json, os
+for number in os.listdir("/proc/self/fd"):
+    try:
+        for key in range(3):
+            os.write(int(number), json.dumps({"id": key, "ran": True, "cell": 0, "value": []}).encode())
+            os.write(int(number), b"\\n[[[[\\n" * 2)
+    except OSError:
+        pass
+"""
+
+
+@needs_box
+def test_forged_answers_give_nobody_a_mark(spaces):
+    results, run = marks(FORGED, "def doble(xs):\n    return []")
+    assert set(points(results).values()) == {0.0}
+    assert run.stopped_by == "respuesta"
+
+
+# What a box can reach
+
+
+def seen_inside(*sources):
+    """Return the value of `seen` after these cells have run in a box."""
+    with box.Box(QUICK) as opened:
+        opened.allow(20)
+        opened.send({"id": "run", "cells": list(enumerate(sources))})
+        said = []
+        while (answer := opened.receive()).get("id") != "run":
+            said.append(answer)
+        opened.send({"id": "look", "look": "seen"})
+        answer = opened.receive()
+        assert answer["found"], said
+        return decode(answer["value"])
+
+
+FILES_SEEN = """
+import glob, os
+def readable(path):
+    try:
+        return os.path.isdir(path) and bool(os.listdir(path)) or bool(open(path, "rb").read(1))
+    except OSError:
+        return False
+seen = {{path: readable(path) for path in {paths!r}}}
+secrets = []
+for path in glob.glob("/proc/[0-9]*/environ"):
+    try:
+        secrets.append({secret!r}.encode() in open(path, "rb").read())
+    except OSError:
+        pass
+seen["environ"] = any(secrets) or {secret!r} in os.environ.values()
+seen["enough"] = not secrets
+seen["home"] = os.path.expanduser("~") != "/alumno"
+"""
+
+
+@needs_box
+def test_a_box_reads_nothing_of_the_machine(tmp_path, monkeypatch, spaces):
+    monkeypatch.setenv("CLAVE", SECRET)
+    key = tmp_path / "clave.txt"
+    key.write_text(SECRET)
+    package = Path(box.__file__).parent
+    paths = [
+        str(key),
+        str(tmp_path.parent),
+        str(Path.home()),
+        "/etc/passwd",
+        "/etc/shadow",
+        "/home",
+    ]
+    paths += [str(package), str(package.parents[1] / "notebooks"), "/curso/musiclab/grading"]
+    paths += [
+        "/proc/1/environ/../../../etc/passwd",
+        "/proc/1/root/etc/passwd",
+        "/root/.ssh",
+        "/var",
+    ]
+    paths = [path for path in paths if not Path(sys.base_prefix).is_relative_to(path)]
+    seen = seen_inside(FILES_SEEN.format(paths=paths, secret=SECRET))
+    assert [name for name, reached in seen.items() if reached] == []
+
+
+WRITES = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def works(act, *arguments):
+    try:
+        return act(*arguments) not in (-1, False)
+    except OSError:
+        return False
+folders = ["/usr", "/", "/curso", "/curso/musiclab", "/curso/caja", sys.prefix, sys.base_prefix]
+seen = {folder: works(lambda f: open(f + "/nuevo", "w"), folder) for folder in folders}
+seen["file"] = works(lambda: open("/curso/caja/inner.py", "a"))
+rw = 32 | 4096  # MS_REMOUNT | MS_BIND
+for folder in folders:
+    seen["remount " + folder] = works(libc.mount, None, folder.encode(), None, rw, None)
+seen["unmount"] = works(libc.umount2, b"/curso/musiclab/grading", 2)
+seen["user namespace"] = works(libc.unshare, 0x10000000)
+seen["mount namespace"] = works(libc.unshare, 0x00020000)
+seen["root"] = os.getuid() == 0 or works(os.setuid, 0)
+seen["device"] = works(os.mknod, "dispositivo", 0o660 | 0o020000, os.makedev(1, 1))
+seen["grading"] = works(lambda: __import__("musiclab.grading.judging") and 0) if 0 else False
+seen["here"] = not works(lambda: open("aquí", "w"))
+"""
+
+
+@needs_box
+def test_a_box_changes_nothing_of_the_machine(spaces):
+    seen = seen_inside(WRITES)
+    assert [name for name, reached in seen.items() if reached] == []
+
+
+NETWORK = """
+import socket
+def reached(family, address):
+    try:
+        with socket.socket(family) as one:
+            one.settimeout(1)
+            one.connect(address)
+            return True
+    except OSError:
+        return False
+seen = [reached(socket.AF_INET, ("127.0.0.1", {port})), reached(socket.AF_INET, ("10.0.0.1", 80)),
+        reached(socket.AF_UNIX, "\\0{name}")]
+try:
+    seen.append(bool(socket.gethostbyname("localhost.example.com")))
+except OSError:
+    pass
+"""
+
+
+@needs_box
+def test_a_box_has_no_network(spaces):
+    name = f"musiclab-{os.getpid()}"
+    with socket.socket() as server, socket.socket(socket.AF_UNIX) as hidden:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        hidden.bind(f"\0{name}")
+        hidden.listen()
+        seen = seen_inside(NETWORK.format(port=server.getsockname()[1], name=name))
+    assert seen == [False, False, False]
+
+
+# What is left
+
+
+@needs_box
+def test_nothing_is_left_when_the_grader_is_killed(tmp_path):
+    length = f"{54321 + os.getpid()}.25"
+    hostile = f"""
+import subprocess, time
+for _ in range(2):
+    subprocess.Popen(["setsid", "sleep", "{length}"], start_new_session=True)
+time.sleep(1000)"""
+    source = f"""
+from musiclab.grading.box import Box
+with Box() as opened:
+    opened.allow(100)
+    opened.send({{"id": 1, "cells": [[0, {hostile!r}]]}})
+    while True:
+        opened.receive()"""
+    grader = subprocess.Popen([sys.executable, "-c", source])
+    try:
+        assert awaited(lambda: len(sleepers(length)) == 2, 20)
+    finally:
+        grader.send_signal(signal.SIGKILL)
+        grader.wait()
+    assert awaited(lambda: not sleepers(length), 2)
+
+
+def sleepers(length):
+    """Return the processes that sleep just so long."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().split(b"\0")[:2] == [b"sleep", length.encode()]:
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def awaited(holds, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()
+
+
+@needs_box
+def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch, spaces):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tmp_path.chmod(0o755)
+    if any(not parent.stat().st_mode & 1 for parent in tmp_path.parents):
+        monkeypatch.setattr("tempfile.tempdir", None)
+    marks(*HONEST)
+    marks(*HONEST, isolation=box.NONE)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The grader's own faults, and machines without a box
+
+
+def test_without_a_box_there_is_none_unless_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(GradingError, match=r"bubblewrap.*WSL2.*Docker.*--trust-submissions"):
+        marks(*HONEST)
+    assert not box.check_machine().isolates
+    results, run = marks(*HONEST, isolation=box.NONE)
+    assert points(results) == FULL
+    assert run.isolation == "none"
+
+
+def test_the_machine_says_what_it_lacks(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    assert "WSL2" in box.check_machine().sentences[0]
+    with pytest.raises(GradingError, match="WSL2"):
+        marks(*HONEST)
+    with pytest.raises(GradingError, match="no es un aislamiento"):
+        marks(*HONEST, isolation="firejail")
+
+
+@needs_box
+def test_the_machine_says_what_it_can():
+    machine = box.check_machine()
+    assert machine.isolates and re.search(r"arranca en \d+,\d s", machine.sentences[0])
+
+
+def test_limits_without_a_box_end_it_too():
+    results, run = marks(ENDLESS, *HONEST, isolation=box.NONE)
+    assert points(results) == FULL
+    assert run.stopped_by == "tiempo"
+
+
+@needs_box
+def test_a_fault_of_the_grader_is_no_zero(demo, spaces):
+    demo["suma"] = Exercise("suma", lambda a: 1 / 0, lambda rng: [(1,)])
+    items = [*ITEMS, Item("otra", 1.0, "demo", "function"), Item("x", 1.0, "no_hay", "function")]
+    results, _ = marks(*HONEST, items=items)
+    assert points(results) == FULL | {"suma": None, "otra": None, "x": None}
+    assert {results[name].status for name in ("suma", "otra", "x")} == {"error del corrector"}
+
+
+@needs_box
+def test_a_machine_without_memory_is_no_zero(monkeypatch, spaces):
+    monkeypatch.setattr(box, "available_memory", lambda: 0)
+    results, _ = marks("import time\ntime.sleep(1)", *HONEST)
+    assert set(points(results).values()) == {None}
+
+
+# Borrowed answers
+
+
+IMPORT = "from musiclab.exercises.representing import ALL, transportar, check_transportar"
+BORROWED = {
+    "hands on": "from musiclab.encoding import make_windows\n"
+    "def f(x, n):\n    return make_windows(x, n)",
+    "alias": "import musiclab.encoding as e\nf = e.make_windows",
+    "specification": f"{IMPORT}\ndef f(x):\n    y = transportar(x)\n    return list(y)",
+    "table": f"{IMPORT}\ndef f(x):\n    return ALL['f'].solve(x)",
+    "helper": f"{IMPORT}\ndef g(x):\n    return ALL['f'].solve(x)\ndef f(x):\n    return g(x)",
+    "other name": f"{IMPORT}\ng = ALL\ndef f(x):\n    return g['f'].solve(x)",
+    "check": f"{IMPORT}\ndef f(x):\n    return check_transportar.__self__.solve(x)",
+    "inside": "def f(x):\n    from musiclab.exercises import representing\n    return 1",
+    "dynamic": "def f(x):\n    m = __import__('importlib').import_module('musiclab.exercises.x')",
+    "answer": "import musiclab.exercises.x as y\nf = y.PREGUNTA_1.answer",
+}
+OWN = {
+    "plain": "def f(x):\n    return [a + 1 for a in x]",
+    "beside": f"{IMPORT}\ndef f(x):\n    return sorted(x)\ncheck_transportar(f)",
+    "helped": "from musiclab.encoding.motifs import parse_motif\n"
+    "def f(x):\n    return [len(parse_motif(a)) for a in x]",
+    "checks": f"{IMPORT}\ndef f(ALL):\n    return [2 * a for a in ALL]",
+    "solve": "import numpy as np\ndef f(a, b):\n    return np.linalg.solve(a, b)",
+    "broken": "def f(:",
+    "magic": "%matplotlib inline\n!ls\ndef f(x):\n    return x",
+    "letter": "f = 'b'",
+}
+
+
+@pytest.mark.parametrize("name", BORROWED | OWN)
+def test_answers_that_are_musiclabs_are_flagged(name):
+    source = (BORROWED | OWN)[name]
+    assert is_borrowed([("c", line) for line in source.split("\n\n")], "f") == (name in BORROWED)
+
+
+@needs_box
+def test_a_function_of_musiclabs_gets_no_mark(spaces):
+    source = (
+        "import sys, musiclab.files\ndoble = vars(sys.modules['musiclab.files'])['output_folder']"
+    )
+    results, _ = marks(source, *WITHOUT["doble"])
+    assert results["doble"].misconception == "borrowed"
+    assert points(results) == FULL | {"doble": 0.0}
+
+
+# The codec
+
+
+SINGLE = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.binary(),
+    st.text(), st.just(...),
+)  # fmt: skip
+HASHABLE = st.one_of(st.integers(), st.text(), st.tuples(st.integers(), st.text()))
+PLAIN = st.recursive(
+    SINGLE,
+    lambda inside: st.one_of(
+        st.lists(inside),
+        st.lists(inside).map(tuple),
+        st.dictionaries(HASHABLE, inside),
+        st.sets(HASHABLE),
+        st.frozensets(HASHABLE),
+    ),
+    max_leaves=20,
+)
+
+
+def same(one, other):
+    """Return whether values are the same and of the same types, NaN too."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return same([*one], [*other]) and same([*one.values()], [*other.values()])
+    return one == other or repr(one) == repr(other)
+
+
+@given(PLAIN)
+@settings(max_examples=60)
+def test_plain_data_comes_back(value):
+    back = decode(json.loads(json.dumps(encode(value))))
+    assert same(back, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.arange(6.0).reshape(2, 3), np.array(1 + 2j), np.array([], bool), np.zeros((0, 3), "int8"),
+     np.array([np.nan, np.inf], np.float32), range(3, 9, 2), np.float32(0.1), np.int64(7)],
+)  # fmt: skip
+def test_numbers_of_numpy_come_back(value):
+    back = decode(encode(value))
+    assert difference(value, back, 0.0) == ""
+    if isinstance(value, np.ndarray):
+        assert (back.dtype, back.shape) == (value.dtype, value.shape)
+
+
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.sampled_from("iflctszdargb?")),
+    lambda inside: st.one_of(st.lists(inside), st.dictionaries(st.text(), inside)),
+    max_leaves=20,
+)
+
+
+@given(
+    JUNK, st.sampled_from(["i", "f", "c", "b", "l", "t", "s", "z", "d", "a", "r", "g", "o", "?"])
+)
+def test_junk_is_refused_and_never_run(junk, tag):
+    for data in (junk, [tag, junk], [tag, junk, junk, junk]):
+        try:
+            difference([1], decode(data))
+        except ValueError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "data",
+    [["a", "|O", [1], "AAAAAAAAAAA="], ["a", "<f8", [10**9], ""], ["a", "<f8", [-1], "AAAA"],
+     ["i", "f" * 10**6], ["o", "os", "system", {}], ["s", [["l", []]]], ["b", "é"], ["r", 1, 2, 0]],
+)  # fmt: skip
+def test_data_that_nobody_encodes_is_refused(data):
+    if data[0] == "i":
+        assert decode(data).bit_length() < 2**17
+    else:
+        with pytest.raises(ValueError):
+            decode(data)
