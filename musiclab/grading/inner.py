@@ -57,6 +57,7 @@ def main():
         request = json.loads(line)
         if "cells" in request:
             shell = _shell(home)
+            _leave_checks_out()
             for place, source in request["cells"]:
                 _send(answers, {"cell": place})
                 if error := run_cell(shell, source):
@@ -95,11 +96,12 @@ def _settle():
     """Make the folders that a notebook expects, and return that of all that it writes."""
     home = Path.cwd()
     fonts = Path(os.environ["MPLCONFIGDIR"])
-    for folder in (fonts, home / "notebooks"):
+    place = home / "notebooks" / "ejercicios"
+    for folder in (fonts, place):
         folder.mkdir(parents=True, exist_ok=True)
     for fontlist in Path(__file__).parent.glob("fontlist-*.json"):
         shutil.copy(fontlist, fonts)
-    os.chdir(home / "notebooks")  # a notebook writes to ../runs
+    os.chdir(place)  # a notebook writes to ../../runs
     sys.path.insert(0, sys.argv[1])
     return home
 
@@ -140,6 +142,16 @@ def _shell(home):
     # What has gone wrong before a student's cell is the grader's fault, and was to be seen.
     os.dup2(1, 2)
     return Shell.instance(config=config, ipython_dir=str(home / ".ipython"))
+
+
+def _leave_checks_out():
+    """Let the checks of a notebook say «pendiente»: they take time, and earn nothing here."""
+    from musiclab.exercises import PENDING, Exercise, Question, Verdict
+
+    def check(exercise, answer, seed=0):
+        return Verdict(exercise.name, PENDING)
+
+    Exercise.check = Question.check = check
 
 
 def run_cell(shell, source):

@@ -21,9 +21,18 @@ def started_at(pid):
     """Return when a process was started, in ticks, or "" when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        return "" if fields[0] in "ZX" else fields[19]
+    except (OSError, LookupError):
         return ""
-    return "" if fields[0] in "ZX" else fields[19]
+
+
+def processor_time(pid):
+    """Return the seconds of processor time of a process, or infinity where nothing says it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, LookupError, ValueError):
+        return float("inf")
 
 
 def used_memory(pids, enough):
