@@ -29,7 +29,7 @@ def deliver(class_, assignment, folder, worksheet, canvas):
         if old.name not in known:
             old.unlink()
     for name, page in pages.items():
-        write_bytes(folder / "feedback" / f"{name}.html", page.encode())
+        _write_changed(folder / "feedback" / f"{name}.html", page.encode())
     if ids:
         inside = [(one.name, ids[one.id], pages[one.id]) for one in class_ if one.id in ids]
         write_bytes(folder / "moodle_feedback.zip", feedback_zip(inside))
@@ -42,6 +42,12 @@ def deliver(class_, assignment, folder, worksheet, canvas):
     if review:
         said.append(f"Por revisar, sin nota: {', '.join(review)}.")
     return [*said, f"Hecho: abre {shown(page)}."]
+
+
+def _write_changed(path, data):
+    """Write a file unless it is so already: a class has hundreds."""
+    if not (path.is_file() and path.read_bytes() == data):
+        write_bytes(path, data)
 
 
 def _add_marks(one, folder):
