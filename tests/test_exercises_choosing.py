@@ -292,7 +292,11 @@ WRONG_ANSWERS = [
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name, answer, phrase", WRONG_ANSWERS, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(
+    "name, answer, phrase",
+    WRONG_ANSWERS,
+    ids=lambda part: getattr(part, "__name__", str(part))[:40],
+)
 def test_a_wrong_answer_is_told_what_it_is(name, answer, phrase):
     for seed in (0, 3):
         verdict = choosing.ALL[name].check(answer, seed)
