@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import json
+import warnings
 import zipfile
 
 from musiclab.course.parameters import NOTEBOOKS
@@ -203,7 +204,10 @@ def read_table(data, delimiter=","):
 def plain_judge(cells, items, seed, isolation="none"):
     """Run the cells in this process; for cells that tests have written."""
     namespace, errors = {}, []
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.ExitStack() as quiet:
+        quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        quiet.enter_context(warnings.catch_warnings(action="ignore"))
         for name, source in cells:
             try:
                 exec(compile(source, name, "exec"), namespace)

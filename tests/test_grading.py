@@ -576,12 +576,26 @@ def test_canvas_export_comes_back_with_one_column_filled(tmp_path):
         lms.fill_canvas(tmp_path / "libro.csv", marks, STEM)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "Identifier\n1\n", "\0"])
+HALF = "Identifier,Full name,Grade,Maximum grade\nParticipant 101,Ana,,mucho\n"
+HALF_CANVAS = "Student,ID,Tarea (2)\n    Points Possible,\nAna,101,\n"
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "Identifier\n1\n", "\0", HALF, HALF_CANVAS])
 def test_another_table_is_a_sentence(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
-    for fill in (lambda p: lms.fill_worksheet(p, []), lambda p: lms.fill_canvas(p, [], STEM)):
+    for fill in (lambda p: lms.fill_worksheet(p, MARKS), lambda p: lms.fill_canvas(p, MARKS, STEM)):
         with pytest.raises(GradingError, match=r"t\.csv"):
             fill(tmp_path / "t.csv")
+
+
+def test_a_wrong_table_is_heard_of_before_anything_is_run(grading, tmp_path):
+    source = classes.write_folder(tmp_path / "e", {"Ana": classes.honest()})
+    (tmp_path / "t.csv").write_text(HALF_CANVAS)
+    for option in ("worksheet", "canvas"):
+        judge = Counting()
+        with pytest.raises(GradingError, match=r"t\.csv"):
+            grading(source, judge=judge, **{option: tmp_path / "t.csv"})
+        assert judge.n == 0
 
 
 def test_moodle_finds_each_page_of_feedback(grading, tmp_path):

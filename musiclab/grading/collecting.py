@@ -8,11 +8,13 @@ and zips within are left out, and said so.
 """
 
 import json
+import lzma
 import os
 import re
 import stat
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,6 +35,10 @@ _MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d+)_assignsubmission_(?P<kind>[a-z
 _CANVAS = re.compile(
     r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE
 )
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError,
+)  # fmt: skip
+_RESERVED = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")  # on Windows
 _BLIND = ("participant", "participante")
 
 
@@ -103,7 +109,8 @@ def clean(text):
 def plain_id(name):
     """Return a name as plain letters, digits and hyphens, which every disk takes."""
     bare = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:60] or "sin-nombre"
+    plain = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:60] or "sin-nombre"
+    return f"de-{plain}" if _RESERVED.fullmatch(plain) else plain
 
 
 # The files there are
@@ -182,7 +189,7 @@ def _read_zipped(archive, info, most):
     try:
         with archive.open(info) as file:
             return file.read(most + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise OSError(None, "el zip está dañado") from error
 
 

@@ -23,7 +23,7 @@ from musiclab.errors import GradingError, ReleaseError
 from musiclab.files import output_folder, read_regular, shown, write_json
 from musiclab.grading.collecting import MOST_BYTES, collect
 from musiclab.grading.delivering import deliver
-from musiclab.grading.lms import submission_times
+from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import OWN_FAULT, Graded, people
 from musiclab.grading.restoring import backbone_of, restore
@@ -131,6 +131,12 @@ def grade(
     Raises GradingError for what cannot be graded, and where the machine isolates nothing.
     """
     assignment = load_assignment(name, root)
+    # A wrong file is better heard of now than when all has run.
+    times = submission_times(worksheet) if worksheet else {}
+    if worksheet:
+        fill_worksheet(worksheet, ())
+    if canvas:
+        fill_canvas(canvas, (), assignment.stem)
     handed_in = collect(submissions, assignment.stem)
     folder = output_folder(out)
     seed = _seed(folder, assignment.stem, seed)
@@ -145,7 +151,6 @@ def grade(
     ]
     show(_plan(len(tasks), len(todo)))
     _run(todo, judge, n_jobs)
-    times = submission_times(worksheet) if worksheet else {}
     class_ = [
         _graded(one, task, assignment, times) for one, task in zip(handed_in, tasks, strict=True)
     ]

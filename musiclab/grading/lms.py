@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from datetime import datetime
 
+from musiclab.course.parameters import read_number
 from musiclab.errors import GradingError
 from musiclab.files import read_regular, reason, shown
 
@@ -113,7 +114,7 @@ def fill_worksheet(path, marks):
             continue
         if mark.share is None:
             continue
-        grade = mark.share * _maximum(_at(row, columns, "maximum"))
+        grade = mark.share * _maximum(_at(row, columns, "maximum"), path)
         row[columns["grade"]] = f"{grade:.2f}"
         if round(grade, 2) == 0:
             zeros.append(mark.name)
@@ -187,6 +188,7 @@ def fill_canvas(path, marks, stem):
             "o la fila «Points Possible»; expórtalo de nuevo"
         )
     column, own = _canvas_column(titles, stem, path), titles.index("ID")
+    maximum = _maximum("".join(points[column : column + 1]), path)
     first = rows.index(points) + 1
     people = [
         _Row(k, row[own].strip(), row[0])
@@ -200,7 +202,7 @@ def fill_canvas(path, marks, stem):
         if mark.share is None:
             continue
         rows[k] += [""] * (len(titles) - len(rows[k]))
-        grade = mark.share * _maximum(points[column])
+        grade = mark.share * maximum
         rows[k][column] = f"{grade:.2f}"
         if round(grade, 2) == 0:
             zeros.append(mark.name)
@@ -283,11 +285,14 @@ def _last_number(text):
     return found[0] if found else ""
 
 
-def _maximum(text):
+def _maximum(text, path):
     try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        return 100.0
+        return read_number(text)
+    except ValueError as error:
+        raise GradingError(
+            f"en «{shown(path)}», la calificación máxima es «{text[:20]}» y debe ser un número; "
+            "descárgala de nuevo"
+        ) from error
 
 
 def _matched(marks, people, lms):
