@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from pathlib import Path
@@ -234,7 +235,6 @@ def test_a_cell_that_ends_the_box_is_left_out(name, spaces):
     assert run.stopped_by in reasons
     assert run.errors == (f"{run.stopped_by} en c1",)
     assert not run.finished
-    assert run.seconds < 15
 
 
 @needs_box
@@ -272,7 +272,7 @@ BODIES = {
         "",
     ),
     "endless generator": ("    while True:\n        yield 1", "", "devuelve un generador"),
-    "count": ("    import itertools\n    return itertools.count()", "", "devuelve count"),
+    "count": ("    import itertools\n    return itertools.count()", "", "algo de otro tipo"),
     "huge": ("    return 1 << 7_000_000  # more than 10**2000000", "", "demasiado grande"),
     "itself": ("    a = []\n    a.append(a)\n    return a", "", "demasiado grande"),
     "wide": ("    return [0] * 10**7", "", "demasiado grande"),
@@ -288,7 +288,12 @@ BODIES = {
     "tells": (
         "    raise type('Entrada' + '_'.join(map(str, xs)) + '!' * 200, (Exception,), {})",
         "exception",
+        "que no es de Python",
+    ),
+    "tells by type": (
+        "    return type('Entrada' + '_'.join(map(str, xs)), (), {})()",
         "",
+        "algo de otro tipo y se pide una lista",
     ),
     "surrogate": ("    return '\\ud800'", "", "devuelve un texto"),
     "arity": ("    return 1 / 0", "exception", "ZeroDivisionError"),
@@ -548,14 +553,14 @@ def awaited(holds, seconds):
 
 
 @needs_box
-def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch, spaces):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    tmp_path.chmod(0o755)
-    if any(not parent.stat().st_mode & 1 for parent in tmp_path.parents):
-        monkeypatch.setattr("tempfile.tempdir", None)
-    marks(*HONEST)
-    marks(*HONEST, isolation=box.NONE)
-    assert list(tmp_path.iterdir()) == []
+def test_nothing_is_left_on_the_disk(monkeypatch, spaces):
+    # pytest's own folder may be closed to the user in the box.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        for isolation in (box.BUBBLEWRAP, box.NONE):
+            assert points(marks("open('mío', 'w')", *HONEST, isolation=isolation)[0]) == FULL
+        assert list(Path(folder).iterdir()) == []
 
 
 # The grader's own faults, and machines without a box

@@ -7,9 +7,11 @@ another box is opened and the notebook run again without that cell, or that
 item not called again.
 """
 
+import builtins
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import importlib
 import re
 import secrets
@@ -18,10 +20,10 @@ import time
 from musiclab.errors import GradingError
 from musiclab.exercises import PENDING, RIGHT, WRONG, Exercise, Question
 from musiclab.exercises.calling import Outcome
-from musiclab.exercises.comparing import difference, kind_of
+from musiclab.exercises.comparing import NAMES, difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
 from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
-from musiclab.grading.codec import decode, encode, rebuilt
+from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.starting import Limits
 
@@ -248,7 +250,9 @@ class _Calls:
     """Answer Exercise.judge's calls from the box."""
 
     def __init__(self, exercise, sitting, seed):
-        self.exercise, self.sitting, self.seed = exercise, sitting, seed
+        self.exercise, self.sitting = exercise, sitting
+        digest = hashlib.sha256(f"{seed} {exercise.name}".encode()).digest()
+        self.seed = int.from_bytes(digest[:4], "big")
         self.last, self.ended = None, None
         # What was just quick enough in the student's notebook is so here.
         self.limit_s = min(2 * exercise.limit_s, sitting.limits.call_s)
@@ -262,7 +266,7 @@ class _Calls:
         request = {
             "call": self.exercise.name,
             "arguments": [_sent(argument) for argument in arguments],
-            "seed": self.seed,
+            "seed": self.seed,  # not that of the cases, which are the same inside
         }
         try:
             answer = self.sitting.ask(request, self.limit_s)
@@ -326,11 +330,22 @@ def _without_inputs(exercise, verdict, outcome):
         said = STOPPED.get(outcome.error)
         if said:
             return f"Con una de las entradas {said}."
-        return f"Con una de las entradas se detiene con {outcome.error}."
-    if kind_of(verdict.got) != kind_of(verdict.expected):
+        return f"Con una de las entradas se detiene con {_known_error(outcome.error)}."
+    kinds = [kind_of(value) for value in (verdict.got, verdict.expected)]
+    if kinds[0] not in {*NAMES, TOO_LARGE}:
+        # The name of a class of the student's could say what came in.
+        return f"Tu función devuelve algo de otro tipo y se pide {NAMES.get(kinds[1], kinds[1])}."
+    if kinds[0] != kinds[1]:
         said = difference(verdict.expected, verdict.got)  # names kinds alone
         if not said.startswith("da "):
             return f"Tu función {said}."
     return (
         f"No da lo que se pide: {verdict.n_right} de {verdict.n_cases} casos bien hasta el fallo."
     )
+
+
+def _known_error(name):
+    """Return the name of one of Python's own exceptions; another's could say what came in."""
+    kind = getattr(builtins, name, None)
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    return name if known else "una excepción que no es de Python"
