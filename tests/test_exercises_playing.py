@@ -244,7 +244,11 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("seed", (0, 7))
-@pytest.mark.parametrize("check, answer, name, phrase", FAULTS, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(
+    "check, answer, name, phrase",
+    FAULTS,
+    ids=lambda part: getattr(part, "__name__", str(part))[:40],
+)
 def test_wrong_answers_are_told_what_is_wrong(check, answer, name, phrase, seed):
     verdict = check(answer, seed)
     assert (verdict.status, verdict.misconception) == (WRONG, name), verdict.reason
