@@ -434,8 +434,8 @@ def test_a_box_reads_nothing_of_the_machine(tmp_path, monkeypatch, spaces):
     paths += [str(package), str(package.parents[1] / "notebooks"), "/curso/musiclab/grading"]
     paths += [
         "/proc/1/environ/../../../etc/passwd",
-        "/proc/1/root/etc/passwd",
-        "/root/.ssh",
+        str(Path("/proc/1", "root", "etc", "passwd")),
+        str(Path.home() / ".ssh"),
         "/var",
     ]
     paths = [path for path in paths if not Path(sys.base_prefix).is_relative_to(path)]
@@ -462,7 +462,11 @@ seen["user namespace"] = works(libc.unshare, 0x10000000)
 seen["mount namespace"] = works(libc.unshare, 0x00020000)
 seen["root"] = os.getuid() == 0 or works(os.setuid, 0)
 seen["device"] = works(os.mknod, "dispositivo", 0o660 | 0o020000, os.makedev(1, 1))
-seen["grading"] = works(lambda: __import__("musiclab.grading.judging") and 0) if 0 else False
+try:
+    import musiclab.grading.judging
+    seen["grading"] = True
+except ImportError:
+    seen["grading"] = False
 seen["here"] = not works(lambda: open("aquí", "w"))
 """
 
