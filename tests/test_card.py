@@ -1,6 +1,7 @@
 import base64
 import re
 
+import climbs
 import pytest
 
 from musiclab import card, playback
@@ -101,3 +102,11 @@ print(sorted(data), data["text/plain"], data["text/html"].count("<audio"))
     out, _ = in_fresh_process(source)()
     expected = "['text/html', 'text/plain'] <Song «una»: 1 events, 1 quarter lengths> 1\n"
     assert out == expected
+
+
+def test_a_song_climbs_at_most_four_times_on_its_way_to_the_card(song):
+    """When the package was one folder of 31 modules it did so eight times."""
+    assert climbs.climbs(["card", "music", "plotting", "card"]) == [("music", "plotting")]
+    way = climbs.way_of(song)
+    assert {"playback", "midi", "engraving", "plotting"} <= set(way)
+    assert len(climbs.climbs(way)) <= 4
