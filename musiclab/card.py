@@ -11,9 +11,10 @@ from IPython.display import HTML
 
 from musiclab.engraving import sheet
 from musiclab.errors import MusiclabError
+from musiclab.files import data_url
 from musiclab.midi import song_to_midi
 from musiclab.music import instrument_name
-from musiclab.playback import data_url, left_out, mp3_bytes, player_html, render, with_sound
+from musiclab.playback import left_out, mp3_bytes, player_html, render, with_sound
 from musiclab.plotting import roll_png
 
 
@@ -77,11 +78,12 @@ def _sound(song, title):
     mp3 = mp3_bytes(render(song))
     files = (("MIDI", "mid", "audio/midi", song_to_midi(song)), ("MP3", "mp3", "audio/mpeg", mp3))
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title)
+    player = player_html(mp3)
     links = " · ".join(
         f'<a download="{name}.{suffix}" href="{data_url(data, kind)}">{label}</a>'
         for label, suffix, kind, data in files
     )
-    return f"{player_html(mp3)}\n<p style='margin:0'>Descargar: {links}</p>"
+    return f"{player}\n<p style='margin:0'>Descargar: {links}</p>"
 
 
 def _details(summary, make):

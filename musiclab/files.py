@@ -4,6 +4,7 @@ Whatever goes wrong is one Spanish sentence: an OutputError where a file
 cannot be written.
 """
 
+import base64
 import contextlib
 import csv
 import errno
@@ -165,3 +166,8 @@ def read_regular(path, max_bytes):
             raise OSError(None, "no es un fichero normal")
         # Python sets aside as much memory as it is asked to read.
         return file.read(min(status.st_size, max_bytes) + 1)
+
+
+def data_url(data, kind):
+    """Return the bytes of a file of a MIME type as an address that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -8,7 +8,6 @@ seconds sound. What sounds is made from a Song, with its drums and changes of
 tempo, never from a file's bytes.
 """
 
-import base64
 import html
 import importlib.util
 import io
@@ -22,7 +21,7 @@ import soundfile
 from IPython.display import HTML
 
 from musiclab.errors import ParameterError
-from musiclab.files import write_bytes
+from musiclab.files import data_url, write_bytes
 from musiclab.midi import song_to_midi
 from musiclab.midi.writing import FASTEST_BPM, N_CHANNELS, SLOWEST_BPM
 from musiclab.music import instrument_program
@@ -171,8 +170,3 @@ def player_html(mp3, caption=""):
         f'<figure style="margin:0.5em 0">{caption}'
         f'<audio controls src="{data_url(mp3, "audio/mpeg")}"></audio></figure>'
     )
-
-
-def data_url(data, kind):
-    """Return bytes of a MIME type as an address that holds them."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -40,9 +40,10 @@ def functions_called(work):
 def way_of(song):
     """Return the rooms through which a song goes to its card, each as often as it is entered."""
     show(song)  # what is imported or read for the first time is no part of the way
-    way = []
+    way, takes = [], house.arrows()
     for code in functions_called(lambda: show(song)):
-        room = Path(code.co_filename).relative_to(house.PACKAGE).parts[0].removesuffix(".py")
+        module = Path(code.co_filename).relative_to(house.PACKAGE).with_suffix("")
+        room = house.room_of(module.parts[0], takes)
         if way[-1:] != [room]:
             way.append(room)
     return way

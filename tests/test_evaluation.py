@@ -12,7 +12,6 @@ from musiclab.evaluation import (
     copied_run,
     held_out_likelihood,
     held_out_nll,
-    longest_copied_run,
 )
 from musiclab.music import NoteEvent, Song
 
@@ -106,17 +105,6 @@ def test_held_out_nll_is_the_mean_of_the_judged_symbols():
 
 
 # Copies
-
-
-@given(*2 * [st.lists(st.text("abc", max_size=15), max_size=3)])
-def test_longest_copied_run_is_that_of_brute_force(pieces, songs):
-    song = "".join(pieces)
-    cuts = range(len(song) + 1)
-    runs = {song[a:b] for a in cuts for b in cuts[a + 1 :] if any(song[a:b] in s for s in songs)}
-    as_ids = [np.array([ord(c) for c in s], dtype=int) for s in (song, *songs)]
-    length, k, start = longest_copied_run(as_ids[0], as_ids[1:])
-    assert length == max(map(len, runs), default=0)
-    assert not length or songs[k][start : start + length] in runs
 
 
 pitch_sets = st.lists(st.integers(40, 44), min_size=1, max_size=2, unique=True).map(sorted)

@@ -102,13 +102,6 @@ def test_learning_curves(ax):
     assert set(best.get_xdata()) == {2} and set(baseline.get_ydata()) == {2.2}
 
 
-def test_accuracy_curves(ax):
-    assert plotting.accuracy_curves(History(), ax) is ax
-    assert labels(ax) == ("Exactitud", "época", "% de aciertos")
-    assert texts(ax) == ["entrenamiento", "validación"]
-    assert [line.get_ydata()[1] for line in ax.lines] == pytest.approx([40, 30])
-
-
 # Piano rolls
 
 
@@ -394,13 +387,6 @@ def test_attention_of_a_step_that_is_silent_or_missing(axes):
 
 
 # Symbols and predictors
-
-
-def test_bars(ax):
-    assert plotting.common_tokens([("C4", 5), ("0.4.7", 2)], ax, title="Símbolos") is ax
-    assert labels(ax) == ("Símbolos", "", "apariciones")
-    assert [bar.get_height() for bar in ax.patches] == [5, 2]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["C4", "0.4.7"]
 
 
 def test_nll_ladder(ax):

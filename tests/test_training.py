@@ -193,9 +193,6 @@ def test_checkpoint_of_another_run_is_refused(make_bundle, trained, name, change
     with pytest.raises(BundleError, match=rf"difiere en [^)]*{name}.*LOAD_PREVIOUS = False"):
         train(other, windows, windows, **resumed)
     assert (trained[2] / CHECKPOINT).read_bytes() == before
-    if name == "vocabulary":
-        with pytest.raises(BundleError, match="otro vocabulario"):
-            load_bundle(trained[2] / BUNDLE, other.vocabulary)
 
 
 def test_checkpoint_of_another_batch_size_is_refused(make_bundle, trained):
@@ -281,7 +278,7 @@ def test_full_disk_leaves_the_last_good_checkpoint(make_bundle, tmp_path, monkey
 
 def test_bundle_survives_its_file(trained):
     bundle, windows, folder = trained
-    loaded = load_bundle(folder / BUNDLE, bundle.vocabulary)
+    loaded = load_bundle(folder / BUNDLE)
     assert_same_weights(loaded, bundle)
     np.testing.assert_array_equal(loaded.model(windows[0]), bundle.model(windows[0]))
     for name in ("vocabulary", "encoding", "window_length", "data_hash", "seed", "versions"):
@@ -470,7 +467,7 @@ def load_damaged(trained, monkeypatch):
 
     def load(data):
         (folder / BUNDLE).write_bytes(data)
-        assert_same_weights(load_bundle(folder / BUNDLE, bundle.vocabulary), bundle)
+        assert_same_weights(load_bundle(folder / BUNDLE), bundle)
 
     return (folder / BUNDLE).read_bytes(), load
 

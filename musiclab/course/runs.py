@@ -1,6 +1,5 @@
 """A lesson run headless by papermill, and stored for others to see."""
 
-import base64
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from musiclab.course.parameters import (
     read_parameters,
 )
 from musiclab.errors import OutputError, ParameterError, RunError
-from musiclab.files import output_folder, write_bytes, write_json
+from musiclab.files import data_url, output_folder, write_bytes, write_json
 from musiclab.progress import WHERE
 
 METRICS = "metrics.json"
@@ -190,8 +189,7 @@ def _settle(executed, source):
         picture, text, target = match.groups()
         path = source.parent / target
         if picture and path.is_file():
-            data = base64.b64encode(path.read_bytes()).decode()
-            return f"![{text}](data:image/{path.suffix[1:]};base64,{data})"
+            return f"![{text}]({data_url(path.read_bytes(), f'image/{path.suffix[1:]}')})"
         return f"{picture}[{text}]({Path(os.path.relpath(path, executed.parent)).as_posix()})"
 
     notebook = read_notebook(executed)

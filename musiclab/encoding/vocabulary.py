@@ -6,10 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from musiclab.encoding.tokens import (
-    UNKNOWN,
-    token_key,
-)
+from musiclab.encoding.tokens import UNKNOWN, token_key
 from musiclab.errors import VocabularyError
 
 

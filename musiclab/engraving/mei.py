@@ -8,7 +8,7 @@ lowest octave is written as the one above it, as names elsewhere are.
 import html
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from itertools import groupby, islice, zip_longest
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -45,19 +45,18 @@ class Group(NamedTuple):
     """The staves that one player or one choir reads.
 
     parts: the numbers of the song's parts on them
-    labels: the name before them all, or one before each; none where it is clear who reads them
+    label: the name before them; none where it is clear who reads them
     """
 
     parts: tuple[int, ...]
     staves: list[Staff]
     program: int
-    labels: tuple[str, ...] = ()
+    label: str = ""
 
 
-def score_mei(song, names=None, max_bars=MAX_BARS):
+def score_mei(song, max_bars=MAX_BARS):
     """Return a song as MEI, and a Spanish sentence on what was left out, or an empty text.
 
-    names: of the parts, in their order; without one stands that of the instrument
     max_bars: how many bars; fewer where they hold more than MAX_NOTES
 
     Raises ShortSequenceError for a song without notes, ParameterError for
@@ -71,7 +70,7 @@ def score_mei(song, names=None, max_bars=MAX_BARS):
         raise ParameterError(f"max_bars es {max_bars} y hace falta 1 o más: pide algún compás")
     sections = sections_of(song)
     events, bars = _fitting(song.events, list(islice(bars_of(sections), max_bars)))
-    groups = _labelled(_groups(song, events[:MAX_NOTES], bars), names)
+    groups = _labelled(_groups(song, events[:MAX_NOTES], bars))
     keys = signatures_of(song, bars)
     mei = MEI.format(
         definition=_definition(groups, keys[0], bars[0].metre),
@@ -122,26 +121,19 @@ def _groups(song, events, bars):
     return groups
 
 
-def _labelled(groups, names):
-    """Return the Groups with their names; the instruments of equal parts are counted.
+def _labelled(groups):
+    """Return the Groups with the names of their instruments; those of equal parts are counted.
 
-    What one player or one choir reads needs none; a choir has those that are given.
+    What one player or one choir reads needs none.
     """
-    printable = lambda name: "".join(filter(str.isprintable, str(name)))  # XML's rule
-    given = {k: printable(name) for k, name in enumerate(names or ())}
-    if len(groups) == 1 and len(groups[0].parts) > 1:
-        soprano, alto, tenor, bass = (given.get(part, "") for part in groups[0].parts)
-        staves = (soprano, alto), (tenor, bass)
-        labels = tuple(", ".join(filter(None, names)) for names in staves)
-        return [groups[0]._replace(labels=labels)]
     if len(groups) == 1 or _two_hands(groups):
         return groups
-    found = [given.get(group.parts[0], instrument_name(group.program)) for group in groups]
+    names = [instrument_name(group.program) for group in groups]
     labelled, counts = [], Counter()
-    for group, name in zip(groups, found, strict=True):
+    for group, name in zip(groups, names, strict=True):
         counts[name] += 1
-        label = f"{name} {counts[name]}" if found.count(name) > 1 else name
-        labelled.append(group._replace(labels=(label,)))
+        label = f"{name} {counts[name]}" if names.count(name) > 1 else name
+        labelled.append(group._replace(label=label))
     return labelled
 
 
@@ -165,18 +157,16 @@ def _definition(groups, sharps, metre):
     """Return MEI's scoreDef: clefs, key and time signatures, braces and names."""
     text, n = "", 0
     for group in groups:
-        labels = [_label(name) if name else "" for name in group.labels]
+        label = _label(group.label) if group.label else ""
         alone = len(group.staves) == 1
-        # One name stands before all the staves of a group, else each has its own.
-        common = labels.pop() if len(labels) == 1 and not alone else ""
         inside = ""
-        for staff, label in zip_longest(group.staves, labels, fillvalue=""):
+        for staff in group.staves:
             n += 1
             clef = clef_of(staff, sharps, group.program)
-            inside += f'<staffDef n="{n}" lines="5" {clef}>{label}</staffDef>'
+            inside += f'<staffDef n="{n}" lines="5" {clef}>{label if alone else ""}</staffDef>'
         if not alone:
             symbol = "brace" if len(group.parts) == 1 else "bracket"
-            inside = f'<staffGrp symbol="{symbol}" bar.thru="true">{common}{inside}</staffGrp>'
+            inside = f'<staffGrp symbol="{symbol}" bar.thru="true">{label}{inside}</staffGrp>'
         text += inside
     symbol = "brace" if _two_hands(groups) else "bracket"
     symbol = f'symbol="{symbol}"' if len(groups) > 1 else ""

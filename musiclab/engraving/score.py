@@ -3,15 +3,13 @@
 A song becomes MEI (see `mei`), and `verovio` engraves it, a system a picture.
 """
 
-import base64
-import html
 from pathlib import Path
 
 from IPython.display import HTML
 
 from musiclab.engraving.mei import MAX_BARS, score_mei
 from musiclab.errors import MusiclabError
-from musiclab.files import write_bytes
+from musiclab.files import data_url, write_bytes
 
 MAX_BARS_PDF = 500  # unless more are asked for
 VEROVIO = {
@@ -40,45 +38,42 @@ TYPST = """
 """
 
 
-def score_svgs(song, names=None, max_bars=MAX_BARS):
+def score_svgs(song, max_bars=MAX_BARS):
     """Return the systems of a song's score, from the first to the last, as SVG texts.
 
-    The same song gives the same texts. For names, max_bars and errors see `score_mei`.
+    The same song gives the same texts. For max_bars and errors see `score_mei`.
     """
-    return _engraved(score_mei(song, names, max_bars)[0])
+    return _engraved(score_mei(song, max_bars)[0])
 
 
-def sheet(song, title="", names=None, max_bars=MAX_BARS):
+def sheet(song, max_bars=MAX_BARS):
     """Return the score of a song for the notebook, with its systems as pictures inside.
 
     It shows offline, in a notebook that is not trusted, and in its HTML page.
-    For names, max_bars and errors see `score_mei`.
+    For max_bars and errors see `score_mei`.
     """
-    mei, left_out = score_mei(song, names, max_bars)
+    mei, left_out = score_mei(song, max_bars)
     svgs = _engraved(mei)
-    what = html.escape(f"Partitura de «{title}»" if title else "Partitura")
     images = ""
     for k, svg in enumerate(svgs, start=1):
-        data = base64.b64encode(svg.encode()).decode()
         images += (
-            f'<img alt="{what}, sistema {k} de {len(svgs)}"'
+            f'<img alt="Partitura, sistema {k} de {len(svgs)}"'
             ' style="display:block;background:white;max-width:100%"'
-            f' src="data:image/svg+xml;base64,{data}">'
+            f' src="{data_url(svg.encode(), "image/svg+xml")}">'
         )
-    caption = f"<figcaption>{html.escape(title)}</figcaption>" if title else ""
     note = f"<p>{left_out}</p>" if left_out else ""
-    return HTML(f'<figure style="margin:0.5em 0">{caption}{images}{note}</figure>')
+    return HTML(f'<figure style="margin:0.5em 0">{images}{note}</figure>')
 
 
-def save_pdf(song, path, title="", names=None, max_bars=MAX_BARS_PDF):
+def save_pdf(song, path, title="", max_bars=MAX_BARS_PDF):
     """Write the score of a song as PDF, A4, and return its path.
 
-    The same song gives the same bytes. For names, max_bars and errors see
-    `score_mei`; raises OutputError where the file cannot be written.
+    The same song gives the same bytes. For max_bars and errors see `score_mei`;
+    raises OutputError where the file cannot be written.
     """
     import typst
 
-    mei, left_out = score_mei(song, names, max_bars)
+    mei, left_out = score_mei(song, max_bars)
     systems = {f"{k}.svg": svg.encode() for k, svg in enumerate(_engraved(mei))}
     pdf = typst.compile(
         {"main.typ": TYPST.encode(), **systems},

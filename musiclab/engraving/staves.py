@@ -149,7 +149,7 @@ def _sounding(notes):
 def _upper_voices(notes, sounding):
     """Return the notes of a choir's two upper voices, or None where there is no choir.
 
-    The voices are those of `grid.song_to_voices`, with a tick as its step.
+    The voices are those of `song_to_voices`, with a tick as its step.
     """
     if np.quantile([len(chord) for chord in sounding], 0.25) < N_VOICES - 1:
         return None

@@ -1,7 +1,7 @@
 """What a predictor and a song are worth: likelihood, rivals, copies, ears. No TensorFlow."""
 
 from musiclab.evaluation.baselines import Copy, NGram
-from musiclab.evaluation.copying import CopiedRun, copied_run, longest_copied_run
+from musiclab.evaluation.copying import CopiedRun, copied_run
 from musiclab.evaluation.likelihood import (
     Likelihood,
     held_out_likelihood,
@@ -22,7 +22,6 @@ __all__ = [
     "held_out_likelihood",
     "held_out_nll",
     "log_probabilities",
-    "longest_copied_run",
     "statistics_of",
     "statistics_table",
 ]

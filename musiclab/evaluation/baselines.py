@@ -6,8 +6,6 @@ import numpy as np
 
 from musiclab.errors import ParameterError
 
-# Predictors that every model has to beat
-
 
 class NGram:
     """The n-gram with interpolated Witten-Bell smoothing.

@@ -39,12 +39,12 @@ def copied_run(song, songs):
     """Return the longest CopiedRun of a song in any of the others, in any key.
 
     An event is what begins and ends together in any part (`Song.chords`), and
-    the numbers of a CopiedRun count those. Two runs of events are the same when one number of semitones leads from
-    every pitch of the one to that of the other; with a note an octave away
-    they differ. Times do not count: a melody is no less copied for being
-    played to another rhythm. But where voices overlap, times decide which
-    notes are one event and which of them comes first. Of equals, it is the
-    run that ends first in the song.
+    the numbers of a CopiedRun count those. Two runs of events are the same
+    when one number of semitones leads from every pitch of the one to that of
+    the other; with a note an octave away they differ. Times do not count: a
+    melody is no less copied for being played to another rhythm. But where
+    voices overlap, times decide which notes are one event and which of them
+    comes first. Of equals, it is the run that ends first in the song.
     """
     chords = {}
     theirs = [_chords_and_steps(other, chords) for other in songs]
@@ -64,16 +64,6 @@ def copied_run(song, songs):
     )
 
 
-def longest_copied_run(ids, sequences):
-    """Return (length, k, start) of the longest run of ids that song k contains.
-
-    ids: the generated song (n_ids,); sequences: the training songs
-    """
-    theirs = [_symbols_and_steps(other) for other in sequences]
-    length, _, k, start = _longest_common_run(_symbols_and_steps(ids), theirs)
-    return length, k, start
-
-
 _NO_STEP = 128  # to the first symbol of a song; the bass cannot move so far
 
 
@@ -89,20 +79,15 @@ def _chords_and_steps(song, chords):
         intervals = tuple(pitch - lowest for pitch in event.pitches)
         numbers.append(chords.setdefault(intervals, len(chords)))
         bass.append(lowest)
-    return _symbols_and_steps(numbers, np.diff(bass))
-
-
-def _symbols_and_steps(symbols, steps=0):
-    symbols = np.asarray(symbols, dtype=np.int32)
-    all_steps = np.full(len(symbols), _NO_STEP, dtype=np.int32)
-    all_steps[1:] = steps
-    return symbols, all_steps
+    steps = np.full(len(numbers), _NO_STEP, dtype=np.int32)
+    steps[1:] = np.diff(bass)
+    return np.array(numbers, dtype=np.int32), steps
 
 
 def _longest_common_run(ours, theirs):
     """Return (length, start, k, start in song k) of the longest run that one of them shares.
 
-    ours: (symbols, steps), int arrays (n_symbols,); theirs: a list of such pairs
+    ours: (symbols, steps) as `_chords_and_steps` gives them; theirs: a list of such pairs
     """
     # All their songs in one line; a first symbol's step is like no other, so no run crosses.
     starts = np.cumsum([0, *(len(symbols) for symbols, _ in theirs)])

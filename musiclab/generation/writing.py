@@ -143,14 +143,14 @@ def _check_task(model, prompts, n_notes, window_length, no_repeat_ngram_size):
 def _reader(model, window_length):
     parts = recurrent_parts(model)
     if parts is None:
-        return _Windows(model.predict_on_batch, window_length)
+        return _Reread(model.predict_on_batch, window_length)
     network = Network(model, *parts)
     if window_length is None:
         return _Carried(network)
-    return _Windows(network, window_length)
+    return _Reread(network, window_length)
 
 
-class _Windows:
+class _Reread:
     """The last ids of each song, read anew for each new id.
 
     read: ids (n_songs, n_steps) -> logits, as a model gives them

@@ -78,19 +78,11 @@ def events_of_notes(notes, per_quarter):
 # Four voices
 
 
-def song_to_grid(song):
-    """Return a song's pitches as an int array (n_sixteenths, 4), 0 for silence.
-
-    This is the public CSV form of Bach's chorales: a held and a repeated
-    note look alike. For the voices and what is lost see `song_to_voices`.
-    """
-    return song_to_voices(song)[0]
-
-
 def song_to_voices(song):
     """Return (grid, begins) of a song: pitches, and where a note begins.
 
-    grid: int array (n_sixteenths, 4), 0 for silence
+    grid: int array (n_sixteenths, 4), 0 for silence: the public CSV form of
+        Bach's chorales, in which a held and a repeated note look alike
     begins: bool array of the same shape, True where a note begins
 
     The voices of a song that `has_four_voices` are its parts. In any other, a

@@ -4,8 +4,6 @@ from musiclab.plotting.activity import activity_player, activity_roll
 from musiclab.plotting.attention import attention_roll
 from musiclab.plotting.inside import interval_bars, memory_curves, similarity_map
 from musiclab.plotting.learning import (
-    accuracy_curves,
-    common_tokens,
     learning_curves,
     next_symbol_bars,
     nll_ladder,
@@ -17,12 +15,10 @@ from musiclab.plotting.statistics import histograms, self_similarity
 from musiclab.plotting.style import comma, decimal_comma, use_style
 
 __all__ = [
-    "accuracy_curves",
     "activity_player",
     "activity_roll",
     "attention_roll",
     "comma",
-    "common_tokens",
     "compare_songs",
     "decimal_comma",
     "histograms",

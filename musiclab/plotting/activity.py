@@ -6,15 +6,15 @@ in the unit stays until the next one begins.
 """
 
 import html
-import io
 
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 
 from musiclab.errors import ParameterError
-from musiclab.playback import data_url, mp3_bytes, player_html, render
-from musiclab.plotting.rolls import draw_frame, draw_notes
+from musiclab.files import data_url
+from musiclab.playback import mp3_bytes, player_html, render
+from musiclab.plotting.rolls import draw_frame, draw_notes, png_of
 from musiclab.plotting.style import DIM, ORANGE, STYLE, decimal_comma
 
 FRAME = (0.085, 0.18, 0.84, 0.66)  # left, bottom, width, height in the figure of a player
@@ -80,6 +80,4 @@ def _picture(song, activity, title):
     with plt.style.context([STYLE, {"figure.constrained_layout.use": False}]):
         figure = plt.Figure(figsize=(10, 3.6))  # one that pyplot does not keep
         activity_roll(song, activity, figure.add_axes(FRAME), title)
-        png = io.BytesIO()
-        figure.savefig(png, format="png", metadata={"Software": None})
-    return png.getvalue()
+        return png_of(figure)

@@ -34,39 +34,11 @@ def learning_curves(history, ax, baselines=()):
         ax.text(0.75, nats, name, va="bottom", color=SLATE, fontsize="small")
     ax.set(title="Pérdida", xlabel="época", ylabel="nats por símbolo")
     ax.margins(y=0.15)
-    _whole_epochs(ax, epochs)
+    ax.set_xlim(0.7, epochs[-1] + 0.3)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     decimal_comma(ax.yaxis)
     # A loss falls, so that corner has no curve; the other lines end at the legend's edge.
     ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
-    return ax
-
-
-def accuracy_curves(history, ax):
-    """Draw the share of symbols that were predicted right, epoch by epoch."""
-    epochs = np.arange(1, history.n_epochs + 1)
-    ax.plot(epochs, np.multiply(history.accuracy, 100), marker="o", label="entrenamiento")
-    ax.plot(epochs, np.multiply(history.val_accuracy, 100), marker="o", label="validación")
-    ax.set(title="Exactitud", xlabel="época", ylabel="% de aciertos", ylim=(0, None))
-    _whole_epochs(ax, epochs)
-    ax.legend(loc="best")
-    return ax
-
-
-def _whole_epochs(ax, epochs):
-    ax.set_xlim(0.7, epochs[-1] + 0.3)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-
-
-def common_tokens(pairs, ax, title=""):
-    """Draw how often the commonest symbols occur.
-
-    pairs: (token, count), commonest first
-    """
-    tokens, counts = zip(*pairs, strict=True)
-    ax.bar(tokens, counts)
-    ax.set(ylabel="apariciones", title=title)
-    ax.grid(visible=False, axis="x")
-    ax.tick_params(axis="x", rotation=60 if max(map(len, tokens)) > 3 else 0)
     return ax
 
 
@@ -94,9 +66,8 @@ def transition_map(shares, symbols, ax, title=""):
     shares: (n_symbols, n_symbols) from 0 to 1; row a, column b is that of b after a
     """
     drawn = ax.imshow(100 * np.asarray(shares), cmap=WEIGHT)
-    ax.set_xticks(range(len(symbols)), symbols)
+    _name_columns(ax, symbols)
     ax.set_yticks(range(len(symbols)), symbols)
-    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
     ax.set(xlabel="símbolo siguiente", ylabel="símbolo", title=title)
     ax.grid(visible=False)
     colour_bar(drawn, "probabilidad (%)")
@@ -111,8 +82,7 @@ def surprise_bars(symbols, nats, ax, title=""):
     ax.bar(range(len(symbols)), nats)
     mean = np.mean(nats)
     ax.axhline(mean, color=BLACK, linestyle=":", label=f"NLL, la media: {comma(f'{mean:.2f}')}")
-    ax.set_xticks(range(len(symbols)), symbols)
-    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
+    _name_columns(ax, symbols)
     ax.set(xlabel="símbolo de la canción", ylabel="sorpresa (nats)", title=title)
     ax.set_ylim(0, 1.25 * max(nats))  # room for the legend
     ax.grid(visible=False, axis="x")
@@ -121,7 +91,12 @@ def surprise_bars(symbols, nats, ax, title=""):
     return ax
 
 
-def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12, title=""):
+def _name_columns(ax, symbols):
+    ax.set_xticks(range(len(symbols)), symbols)
+    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
+
+
+def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12):
     """Draw the probabilities of the likeliest next symbols at several temperatures.
 
     logits: (vocab_size,), of one step; vocabulary: an encoding.Vocabulary
@@ -140,5 +115,5 @@ def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12,
     if max(map(len, tokens)) > 5:
         plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     ax.set(xlabel="siguiente símbolo", ylabel="probabilidad (%)")
-    style_columns(ax, title or "Según la temperatura")
+    style_columns(ax, "Según la temperatura")
     return ax

@@ -81,8 +81,13 @@ def roll_png(song, **options):
     with plt.style.context(STYLE):
         figure = plt.Figure()  # one that pyplot does not keep
         piano_roll(song, figure.add_subplot(), **options)
-        png = io.BytesIO()
-        figure.savefig(png, format="png", metadata={"Software": None})
+        return png_of(figure)
+
+
+def png_of(figure):
+    """Return a figure as the bytes of a PNG, the same for the same figure."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()
 
 

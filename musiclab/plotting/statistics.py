@@ -7,10 +7,7 @@ import numpy as np
 from musiclab.evaluation.statistics import overlapping_area, shares_of, similarity_matrix
 from musiclab.music import pitch_name
 from musiclab.music.pitch import PITCH_NAMES
-from musiclab.plotting.rolls import (
-    first_bars,
-    numbered_bars,
-)
+from musiclab.plotting.rolls import first_bars, numbered_bars
 from musiclab.plotting.style import (
     BLUE,
     WEIGHT,
@@ -34,11 +31,11 @@ def histograms(corpus, generated, ax, what="pitch_class"):
     """Draw the share of each value in the notes of the corpus and in those of generated songs.
 
     corpus, generated: lists of Songs
-    what: pitch_class, pitch, duration or interval, see `measures.shares_of`
+    what: pitch_class, pitch, duration or interval, see `statistics.shares_of`
 
     Of durations come the commonest, and intervals of an octave and more are
     one column. The title says how much of both overlaps, column by column of
-    the whole histograms: `measures.overlapping_area`.
+    the whole histograms: `statistics.overlapping_area`.
     """
     sides = [shares_of(songs, what) for songs in (corpus, generated)]
     column_of, labels = _columns(what, sides)
@@ -83,7 +80,7 @@ def self_similarity(song, ax, title="", frame_ql=1.0):
     frame_ql: quarter lengths of a moment; 4 shows the form of a long song better
 
     What comes back is a dark line beside the diagonal, and a section a dark
-    square; see `measures.similarity_matrix`. As in `piano_roll`, MAX_BARS at most.
+    square; see `statistics.similarity_matrix`. As in `piano_roll`, MAX_BARS at most.
     """
     song, left_out = first_bars(song)
     matrix = similarity_matrix(song, frame_ql)

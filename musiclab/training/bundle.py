@@ -5,7 +5,7 @@ what they are of. Loading one builds the network from its few named settings,
 and believes none of them before it has compared them with the weights.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from importlib.metadata import version
 
@@ -43,15 +43,8 @@ class Bundle:
     versions: dict = field(default_factory=dict)
 
 
-# The fields that a file's JSON text holds as they are.
-PLAIN = {
-    "config": dict,
-    "encoding": str,
-    "window_length": int,
-    "data_hash": str,
-    "seed": int,
-    "versions": dict,
-}
+# What a file's JSON text holds as it is: all but the model and the vocabulary.
+PLAIN = {field.name: field.type for field in fields(Bundle)[2:]}
 
 
 def new_bundle(vocabulary, encoding, window_length, windows, seed, **config):
@@ -82,8 +75,8 @@ def hash_windows(windows):
 
 def describe(bundle):
     """Return what JSON can hold of a bundle: all but its weights."""
-    fields = {key: getattr(bundle, key) for key in PLAIN}
-    return {"vocabulary": list(bundle.vocabulary.tokens), **fields}
+    plain = {key: getattr(bundle, key) for key in PLAIN}
+    return {"vocabulary": list(bundle.vocabulary.tokens), **plain}
 
 
 def save_bundle(path, bundle):
@@ -105,21 +98,17 @@ def is_bundle(path):
     return True
 
 
-def load_bundle(path, vocabulary=None):
+def load_bundle(path):
     """Read a bundle, whoever wrote it; its model is not compiled.
-
-    vocabulary: the one that the bundle must have, if given
 
     No code in the file is run, and no network is built that is larger than
     the file's weights.
-    Raises BundleError when the file is missing, damaged, of another format
-    or of another vocabulary.
+    Raises BundleError when the file is missing, damaged or of another format.
     """
     meta, weights = read_archive(path, FORMAT)
     try:
-        own = _check_meta(meta)
-        _check_vocabulary(path, own, vocabulary)
-        config = NetworkConfig(len(own), **meta["config"])
+        vocabulary = _check_meta(meta)
+        config = NetworkConfig(len(vocabulary), **meta["config"])
         _check_size(config, weights)
         model = build_network(config)
         check_arrays(weights, model.get_weights())
@@ -129,7 +118,7 @@ def load_bundle(path, vocabulary=None):
         raise
     except Exception as error:  # Keras has errors of its own for what it cannot build
         raise damaged(path) from error
-    return Bundle(model, own, **{key: meta[key] for key in PLAIN})
+    return Bundle(model, vocabulary, **{key: meta[key] for key in PLAIN})
 
 
 def _check_meta(meta):
@@ -142,18 +131,6 @@ def _check_meta(meta):
     for token in vocabulary.tokens[1:]:
         decode([token])
     return vocabulary
-
-
-def _check_vocabulary(path, own, wanted):
-    if wanted is not None and own != wanted:
-        raise BundleError(
-            f"«{path}» se entrenó con otro vocabulario ({len(own)} símbolos, y ahora hay "
-            f"{len(wanted)}): usa el mismo DATASET, ENCODING y SEED, o entrena de nuevo "
-            "con LOAD_PREVIOUS = False",
-            path=str(path),
-            vocab_size=len(own),
-            wanted=len(wanted),
-        )
 
 
 def _check_size(config, weights):
