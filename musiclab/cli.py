@@ -129,7 +129,6 @@ def grade(submissions, assignment, out, worksheet, canvas, trust, check, jobs, s
         raise SystemExit(0 if machine.isolates else 1)
     if not (submissions and assignment and out):
         raise click.UsageError("faltan las entregas, --assignment o --out")
-    files = {"worksheet": worksheet, "canvas": canvas}
     grading.grade(
         submissions,
         assignment,
@@ -138,7 +137,8 @@ def grade(submissions, assignment, out, worksheet, canvas, trust, check, jobs, s
         n_jobs=jobs or -1,
         seed=seed,
         show=click.echo,
-        **files,
+        worksheet=worksheet,
+        canvas=canvas,
     )
 
 

@@ -82,10 +82,11 @@ def fidelity_table(songs):
     """Return the fidelities as an aligned text table, a column for each encoding."""
     columns = [HEADS, *(_cells(one) for one in fidelities(songs))]
     widths = [max(map(len, column)) for column in columns]
-    lines = [
-        "   ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for row in zip(*columns, strict=True)
-    ]
+    lines = []
+    for head, *cells in zip(*columns, strict=True):
+        # Names to the left, figures to the right.
+        aligned = [head.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]
+        lines.append("   ".join(aligned))
     if any(NOTHING in column for column in columns):
         lines.append(NOTHING_TO_KEEP)
     return "\n".join(lines)

@@ -60,12 +60,14 @@ class Encoding:
 
 
 def _encode_tutorial(song):
-    return [
-        pitch_name(event.pitches[0])
-        if len(event.pitches) == 1
-        else ".".join(str(c) for c in normal_order(p % 12 for p in event.pitches))
-        for event in song.chords()
-    ]
+    tokens = []
+    for event in song.chords():
+        if len(event.pitches) == 1:
+            tokens.append(pitch_name(event.pitches[0]))
+        else:
+            classes = normal_order(pitch % 12 for pitch in event.pitches)
+            tokens.append(".".join(map(str, classes)))
+    return tokens
 
 
 def _pitches_of_tutorial(token):
@@ -183,9 +185,11 @@ def _read_event(token):
 def _encode_grid(song):
     """Return four tokens a sixteenth, from soprano to bass: a pitch, HOLD or REST."""
     grid, begins = song_to_voices(song)
-    cells = zip(grid.ravel().tolist(), begins.ravel().tolist(), strict=True)
-    names = (pitch_name(pitch) if new else HOLD if pitch else REST for pitch, new in cells)
-    return [START, *names, END]
+    tokens = [START]
+    for pitch, is_new in zip(grid.ravel().tolist(), begins.ravel().tolist(), strict=True):
+        held = HOLD if pitch else REST
+        tokens.append(pitch_name(pitch) if is_new else held)
+    return [*tokens, END]
 
 
 def _decode_grid(tokens, step_ql=None):
@@ -193,13 +197,16 @@ def _decode_grid(tokens, step_ql=None):
     # and the voices that a cut leaves out hold until the others end.
     cells = [HOLD if token == UNKNOWN else token for token in _body(tokens)]
     cells += [HOLD] * (-len(cells) % N_VOICES)
-    pitches = []
+    grid = np.zeros((len(cells) // N_VOICES, N_VOICES), dtype=int)
+    begins = np.zeros(grid.shape, dtype=bool)
     for k, token in enumerate(cells):
-        held = pitches[k - N_VOICES] if k >= N_VOICES else 0
-        pitches.append(held if token == HOLD else 0 if token == REST else pitch_number(token))
-    begins = [token not in (HOLD, REST) for token in cells]
-    grid = np.reshape(np.array(pitches, dtype=int), (-1, N_VOICES))
-    return grid_to_song(grid, np.reshape(np.array(begins, dtype=bool), grid.shape)).events
+        step, voice = divmod(k, N_VOICES)
+        if token == HOLD and step > 0:
+            grid[step, voice] = grid[step - 1, voice]
+        elif token not in (HOLD, REST):
+            grid[step, voice] = pitch_number(token)
+            begins[step, voice] = True
+    return grid_to_song(grid, begins).events
 
 
 def _body(tokens):

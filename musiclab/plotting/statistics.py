@@ -71,7 +71,9 @@ def _columns(what, sides):
     common = sorted(by_share[:N_DURATIONS])
     names = [str(Fraction(value).limit_denominator(24)) for value in common]
     column_of = dict.fromkeys(found, len(common)) | {value: k for k, value in enumerate(common)}
-    return column_of, names + ["otras"] * (len(found) > len(common))
+    if len(found) > len(common):
+        names.append("otras")
+    return column_of, names
 
 
 def self_similarity(song, ax, title="", frame_ql=1.0):
