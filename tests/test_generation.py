@@ -50,15 +50,15 @@ def decided(bundle, seed=0):
     return model
 
 
+# A Latin square: each two of cell, inputs and noise meet once.
 ONE_WAY = [
-    {"cell": cell, "inputs": inputs, "noise": noise, "every_step": True, "dropout": 0.5}
-    for cell in CELLS
-    for inputs in INPUTS
-    for noise in NOISES
+    {"cell": cell, "inputs": inputs, "noise": [*NOISES][(i + k) % 3], "every_step": True}
+    for i, cell in enumerate(CELLS)
+    for k, inputs in enumerate(INPUTS)
 ]
 NETWORKS = [
     *((config, None) for config in ONE_WAY),
-    *((config, 3) for config in ONE_WAY[::5]),
+    *((config, 3) for config in ONE_WAY[::4]),
     *(({"cell": cell}, 3) for cell in (*CELLS, TRANSFORMER)),
     *(({"cell": cell, "bidirectional": True, "noise": "plain"}, 3) for cell in CELLS),
     ({"cell": TRANSFORMER, "every_step": True}, 3),
@@ -74,7 +74,7 @@ def test_generation_is_the_slow_loop_and_mutates_nothing(make_bundle, config, wi
     model = decided(make_bundle(**config)[0])
     weights = model.get_weights()
     for temperature in (0, 1.2):
-        args, prompt = (8, window_length, temperature), PROMPT.copy()
+        args, prompt = (5, window_length, temperature), PROMPT.copy()
         slow = slow_loop(model, PROMPT, *args, np.random.default_rng(3))
         ids = generate(model, prompt, *args, np.random.default_rng(3))
         assert ids.tolist() == slow and ids.dtype == np.int32
@@ -88,8 +88,8 @@ def test_a_carried_state_gives_the_logits_of_the_whole_song(make_bundle, cell, m
     model = decided(make_bundle(cell=cell, every_step=True)[0])
     seen = []
     monkeypatch.setattr(writing, "sample_id", lambda logits, *_, **__: seen.append(logits) or 3)
-    generate(model, PROMPT, 200)
-    for n in (0, 1, 50, 199):
+    generate(model, PROMPT, 60)
+    for n in (0, 1, 59):
         expected = logits_after(model, [*PROMPT, *[3] * n])
         np.testing.assert_allclose(seen[n], expected, atol=1e-4)
 
@@ -102,7 +102,7 @@ def test_what_is_learned_or_chosen_later_counts(make_bundle):
         lambda: decided(bundle, seed=1),
     ):
         change()
-        args = 30, None, 1.0
+        args = 8, None, 1.0
         songs.append(generate(bundle.model, PROMPT, *args, np.random.default_rng(3)).tolist())
         assert songs[-1] == slow_loop(bundle.model, PROMPT, *args, np.random.default_rng(3))
     assert songs[0] != songs[1] != songs[2]
@@ -148,7 +148,7 @@ def test_networks_of_other_kinds_write_too(front, recurrent, head):
     ]
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
-    args = 8, None, 0.7
+    args = 5, None, 0.7
     ids = generate(model, PROMPT, *args, np.random.default_rng(3))
     assert ids.tolist() == slow_loop(model, PROMPT, *args, np.random.default_rng(3))
 

@@ -16,14 +16,15 @@ import pytest
 from musiclab import course
 from musiclab.course import parameters, runs
 from musiclab.errors import RunError
-from musiclab.midi import save_midi
+from musiclab.files import write_bytes
+from musiclab.midi import song_to_midi
 from musiclab.music import NoteEvent, Song
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
 PRESETS = sorted(parameters.PRESETS.glob("*.yaml"))
 SMALLEST = {
-    "DATASET": "tiny",
+    "DATASET": "juegos",
     "TRANSPOSE": 0,
     "SEQUENCE_LEN": 8,
     "TUTORIAL_WINDOWS": 32,
@@ -126,8 +127,34 @@ def test_strict_nbval_compares_the_stored_outputs(tmp_path, said, passes):
 # As `musiclab run` runs the first one
 
 
+def game_tune(seed):
+    """Return a tune as old games have it: broken chords in thirty-seconds, bass and drums."""
+    rng = np.random.default_rng(seed)
+    root, *steps = rng.integers(0, 8, 5).tolist()
+    events, drums = [], []
+    for beat in range(16):
+        low = 48 + root + steps[beat // 4]
+        events.append(NoteEvent(beat, 0.5, (low - 12,), part=1))
+        for k, interval in enumerate(rng.choice((0, 4, 7, 12), 8).tolist()):
+            events.append(NoteEvent(beat + k / 8, 0.125, (low + interval,)))
+        drums.append(NoteEvent(beat, 0.25, (36 + 2 * (beat % 2),)))
+    events.sort(key=lambda event: (event.onset_ql, event.part))
+    return Song(tuple(events), programs=(80, 38), tempo_bpm=150.0, drums=tuple(drums))
+
+
 @pytest.fixture(scope="module")
-def two_runs(tmp_path_factory):
+def game_music(tmp_path_factory):
+    """The folder of a student's own set, which the lesson's kernel finds."""
+    root = tmp_path_factory.mktemp("Datasets")
+    for seed in range(6):
+        write_bytes(root / "juegos" / f"{seed}.mid", song_to_midi(game_tune(seed)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUSICLAB_DATASETS", str(root))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def two_runs(game_music, tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     path = course.find_notebook("01")
     return [course.run_notebook(path, SMALLEST, root) for _ in range(2)]
@@ -161,7 +188,7 @@ def test_two_fresh_processes_write_the_same_song(two_runs):
     assert losses[0] == losses[1]
 
 
-def test_another_seed_writes_another_song(two_runs, tmp_path):
+def test_another_seed_writes_another_song(game_music, two_runs, tmp_path):
     path = course.find_notebook("01")
     other = course.run_notebook(path, SMALLEST | {"SEED": 1, "OUTPUT_DIR": str(tmp_path)})
     assert (other / "song.mid").read_bytes() != (two_runs[0] / "song.mid").read_bytes()
@@ -174,32 +201,10 @@ def outputs_of(run, name):
     return [o for cell in cells for o in cell.get("outputs", ()) if o.get("name") == name]
 
 
-def game_tune(seed):
-    """Return a tune as old games have it: broken chords in thirty-seconds, bass and drums."""
-    rng = np.random.default_rng(seed)
-    root, *steps = rng.integers(0, 8, 5).tolist()
-    events, drums = [], []
-    for beat in range(16):
-        low = 48 + root + steps[beat // 4]
-        events.append(NoteEvent(beat, 0.5, (low - 12,), part=1))
-        for k, interval in enumerate(rng.choice((0, 4, 7, 12), 8).tolist()):
-            events.append(NoteEvent(beat + k / 8, 0.125, (low + interval,)))
-        drums.append(NoteEvent(beat, 0.25, (36 + 2 * (beat % 2),)))
-    events.sort(key=lambda event: (event.onset_ql, event.part))
-    return Song(tuple(events), programs=(80, 38), tempo_bpm=150.0, drums=tuple(drums))
-
-
-def test_lesson_runs_on_game_music_and_without_a_warning(two_runs, tmp_path, monkeypatch):
-    for seed in range(6):
-        save_midi(game_tune(seed), tmp_path / "Datasets/juegos" / f"{seed}.mid")
-    monkeypatch.setenv("MUSICLAB_DATASETS", str(tmp_path / "Datasets"))
-    run = course.run_notebook(
-        course.find_notebook("01"),
-        SMALLEST | {"DATASET": "juegos", "OUTPUT_DIR": str(tmp_path / "run")},
-    )
-    said = "".join(output.text for output in outputs_of(run, "stdout"))
+def test_lesson_runs_on_game_music_and_without_a_warning(two_runs):
+    said = "".join(output.text for output in outputs_of(two_runs[0], "stdout"))
     assert "6 canciones leídas" in said and "percusión omitida de los símbolos: 16 golpes" in said
-    assert not outputs_of(run, "stderr") and not outputs_of(two_runs[0], "stderr")
+    assert not outputs_of(two_runs[0], "stderr")
 
 
 def test_a_failed_run_says_why_and_keeps_the_notebook(tmp_path):

@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import odd_songs, random_chorale
 
 from musiclab import encoding, generation, plotting
@@ -183,15 +184,12 @@ def test_a_note_that_another_voice_holds_already_has_its_own_voice(ax):
 
 
 @settings(max_examples=40)
-@given(odd_songs())
-def test_every_note_of_any_song_is_drawn(song):
-    figure, ax = plt.subplots()
-    for colour in ("prompt", "voice", "velocity"):
-        ax.clear()
-        plotting.piano_roll(song, ax, 1.0, colour=colour)
-        drawn = [c for c in ax.collections if c.get_gid() == "notas"]
-        assert sum(len(c.get_paths()) for c in drawn) == sum(len(e.pitches) for e in song.events)
-    plt.close(figure)
+@given(odd_songs(), st.sampled_from(["prompt", "voice", "velocity"]))
+def test_every_note_of_any_song_is_drawn(song, colour):
+    ax = plt.Figure().add_subplot()
+    plotting.piano_roll(song, ax, 1.0, colour=colour)
+    drawn = [c for c in ax.collections if c.get_gid() == "notas"]
+    assert sum(len(c.get_paths()) for c in drawn) == sum(len(e.pitches) for e in song.events)
 
 
 def test_velocity_is_a_scale_from_pale_to_dark(ax):
@@ -242,17 +240,17 @@ def test_bar_numbers_leave_each_other_room(ax, n_bars, step):
 
 
 def test_what_is_too_long_says_what_is_left_out(ax):
-    events = tuple(NoteEvent(0.3 * k, 0.3, (40 + k % 40,), part=k % 3) for k in range(40_000))
+    events = tuple(NoteEvent(3 * k, 3, (40 + k % 40,), part=k % 3) for k in range(4_000))
     plotting.piano_roll(Song(events), ax, colour="voice", title="Larga")
     assert labels(ax)[0] == "Larga (primeros 400 compases de 3000)"
     assert len(notes_of(ax)) == sum(e.onset_ql < 1600 for e in events)
     assert ax.get_xlim() == (0, pytest.approx(1600))
 
 
-def test_forty_thousand_notes_are_few_things_to_draw(ax):
-    events = tuple(NoteEvent(0.03 * k, 0.3, (40 + k % 40,)) for k in range(40_000))
+def test_ten_thousand_notes_are_few_things_to_draw(ax):
+    events = tuple(NoteEvent(0.03 * k, 0.3, (40 + k % 40,)) for k in range(10_000))
     plotting.piano_roll(Song(events), ax)
-    assert len(notes_of(ax)) == 40_000
+    assert len(notes_of(ax)) == 10_000
     assert len(ax.get_children()) < 40 and len(ax.collections) < 10
 
 
