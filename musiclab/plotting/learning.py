@@ -36,7 +36,8 @@ def learning_curves(history, ax, baselines=()):
     ax.margins(y=0.15)
     _whole_epochs(ax, epochs)
     decimal_comma(ax.yaxis)
-    ax.legend(loc="best", frameon=True, framealpha=1, edgecolor="none")
+    # A loss falls, so that corner has no curve; the other lines end at the legend's edge.
+    ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
     return ax
 
 
