@@ -26,6 +26,9 @@ with silent_stderr():
     import keras
     import tensorflow as tf
 
+# It counts traces by line of code, and takes five networks for one that is traced five times.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["keras", "set_seed", "tf"]
 
 

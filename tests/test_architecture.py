@@ -143,6 +143,16 @@ def test_tensorflow_starts_in_silence(in_fresh_process):
     assert in_fresh_process(source)() == ("", "")
 
 
+def test_many_small_networks_are_no_matter_for_a_warning(in_fresh_process):
+    source = """
+import numpy as np
+from musiclab.models import build_model
+for _ in range(5):
+    model = build_model(5, units=(2,), inputs="one_hot", every_step=True)
+    model.predict_on_batch(np.ones((1, 3), np.int32))"""
+    assert in_fresh_process(source)() == ("", "")
+
+
 @pytest.mark.parametrize("module", ORDER)
 def test_public_names_are_documented(module):
     kinds = (ast.FunctionDef, ast.ClassDef)

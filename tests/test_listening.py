@@ -1,10 +1,15 @@
+import json
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from musiclab.errors import ParameterError
 from musiclab.evaluation import BlindTest, count_votes
 from musiclab.evaluation.listening import chance_by_luck
+from musiclab.midi import load_midi
+
+PIECES = Path(__file__).parents[1] / "docs" / "prueba_a_ciegas"
 
 
 @pytest.mark.parametrize("n, n_pieces", [(0, 2), (1, 3), (4, 3), (5, 2)])
@@ -64,3 +69,11 @@ def test_the_sentence_counts_votes_and_luck():
 def test_what_is_no_vote_is_refused(arguments, said):
     with pytest.raises(ParameterError, match=said):
         count_votes(*arguments)
+
+
+def test_nothing_but_the_music_gives_the_pieces_of_lesson_3_away():
+    key = json.loads((PIECES / "solucion.json").read_text(encoding="utf-8"))
+    assert sorted(key.values()) == ["el 5-grama", "la persona", "la red"]
+    pieces = [load_midi(PIECES / f"{letter}.mid") for letter in key]
+    assert len({(piece.program, piece.tempo_bpm, piece.duration_ql) for piece in pieces}) == 1
+    assert len({event.velocity for piece in pieces for event in piece.events}) == 1

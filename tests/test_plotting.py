@@ -281,6 +281,13 @@ def melody(*pitches, source="", length=1.0):
     return Song(tuple(NoteEvent(k * length, length, (p,)) for k, p in enumerate(pitches)), source)
 
 
+def test_rolls_above_each_other_share_their_time(axes):
+    songs = {"larga": melody(60, 62, 64), "corta": melody(60)}
+    assert plotting.piano_rolls(songs, axes) is axes
+    assert [labels(ax)[0] for ax in axes] == ["larga", "corta"]
+    assert [ax.get_xlim() for ax in axes] == [(0, 3), (0, 3)]
+
+
 def test_compared_songs_show_what_they_share(axes):
     song = melody(60, 61, 67, 65, 64, 62, 60, 73, source="nueva")
     other = melody(*[50, 90] * 20, 70, 68, 67, 65, 63, 40, *[50, 90] * 5, source="vieja")

@@ -148,6 +148,15 @@ def test_weights_of_the_best_epoch_are_kept(make_bundle, tmp_path):
     assert_same_weights(load_bundle(tmp_path / BUNDLE), bundle)
 
 
+def test_weights_of_the_last_epoch_stay_where_the_best_are_not_asked_for(make_bundle):
+    bundle, windows = make_bundle()
+    bundle.model.optimizer.learning_rate = 3.0  # so large that the loss goes up again
+    history = train(bundle, windows, windows, epochs=4, restore_best=False)
+    assert history.best_epoch < 4
+    loss = bundle.model.evaluate(*windows, verbose=0)[0]
+    assert loss == pytest.approx(history.val_loss[-1], abs=1e-5)
+
+
 def test_best_epoch():
     assert History().best_epoch == 0
     assert History([1.0] * 3, [2.0, 1.5, 1.5]).best_epoch == 2

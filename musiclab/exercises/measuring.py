@@ -52,7 +52,7 @@ NLL = Exercise(
         ),
         "log_of_mean": (
             lambda p: -log(_mean(p)),
-            "Has hecho el logaritmo de la media: se pide la media de los logaritmos.",
+            "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
         ),
         "perplexity": (
             lambda p: e ** _nll(p),

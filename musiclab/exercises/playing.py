@@ -354,11 +354,11 @@ SORTEAR = Exercise(
     {
         "up_to_the_sum": (
             _up_to_the_sum,
-            "Cuando u cae justo en una suma ya toca el trozo siguiente: compara con < y no con <=.",
+            "Cuando u cae justo en una suma ya toca el pedazo siguiente: compara con < y no con <=.",
         ),
         "all_alike": (
             _all_alike,
-            "A todos les das la misma parte de 0 a 1: el trozo de cada uno mide su probabilidad.",
+            "A todos les das la misma parte de 0 a 1: el pedazo de cada uno mide su probabilidad.",
         ),
         "index_of_the_sorted": (
             _index_of_the_sorted,
@@ -374,7 +374,7 @@ SORTEAR = Exercise(
         ),
         "backwards": (
             _backwards,
-            "Recorres la lista del final al principio: el trozo del índice 0 es el primero.",
+            "Recorres la lista del final al principio: el pedazo del índice 0 es el primero.",
         ),
         "index_from_one": (_index_from_one, "Los índices empiezan en 0, y los tuyos en 1."),
         "its_probability": (

@@ -10,7 +10,7 @@ from musiclab.plotting.learning import (
     surprise_bars,
     transition_map,
 )
-from musiclab.plotting.rolls import compare_songs, piano_roll, roll_png
+from musiclab.plotting.rolls import compare_songs, piano_roll, piano_rolls, roll_png
 from musiclab.plotting.statistics import histograms, self_similarity
 from musiclab.plotting.style import comma, decimal_comma, use_style
 
@@ -28,6 +28,7 @@ __all__ = [
     "next_symbol_bars",
     "nll_ladder",
     "piano_roll",
+    "piano_rolls",
     "roll_png",
     "self_similarity",
     "similarity_map",

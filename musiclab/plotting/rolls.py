@@ -73,6 +73,19 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
     return ax
 
 
+def piano_rolls(songs, axes, **options):
+    """Draw songs above each other along the same time.
+
+    songs: {title: Song}; axes: as many
+    options: those of `piano_roll`
+    """
+    end_ql = max(song.duration_ql for song in songs.values())
+    for ax, (title, song) in zip(axes, songs.items(), strict=True):
+        piano_roll(song, ax, title=title, **options)
+        ax.set_xlim(0, end_ql)
+    return axes
+
+
 def roll_png(song, **options):
     """Return the piano roll of a song as the bytes of a PNG, the same for the same song.
 

@@ -52,7 +52,7 @@ class History:
 
 
 def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, folder=None,
-          load_previous=False, callbacks=()):  # fmt: skip
+          load_previous=False, restore_best=True, callbacks=()):  # fmt: skip
     """Train a bundle's compiled model; leave the weights of its best epoch in it.
 
     windows, held_out: (x, y) as `make_windows` gives them
@@ -60,6 +60,7 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     patience: stop after so many epochs without a better held-out loss
     folder: where to keep `model.safetensors` and `checkpoint.safetensors`, if anywhere
     load_previous: go on from the folder's checkpoint, if there is one
+    restore_best: False leaves the weights of the last epoch in the model
     callbacks: Keras callbacks, called at each epoch
 
     A bundle that was made and compiled in the scope() of a tf.distribute
@@ -86,7 +87,10 @@ def train(bundle, windows, held_out, *, epochs, batch_size=32, patience=None, fo
     with sole_writer(folder, (BUNDLE, CHECKPOINT)) if folder else nullcontext():
         if load_previous:
             run.resume()
-        return _fit(run, windows, held_out, epochs, patience, list(callbacks))
+        history = _fit(run, windows, held_out, epochs, patience, list(callbacks))
+    if restore_best:
+        bundle.model.set_weights(run.best)
+    return history
 
 
 @dataclass
@@ -161,7 +165,6 @@ def _fit(run, windows, held_out, epochs, patience, callbacks):
         ).history  # fmt: skip
         run.end_epoch(logs)
         bar.set_postfix_str(f"validación {history.val_loss[-1]:.2f}")
-    model.set_weights(run.best)
     return history
 
 
