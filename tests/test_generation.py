@@ -377,8 +377,8 @@ def test_a_song_longer_than_the_model_is_read_in_overlapping_pieces(most, n_ids)
 
 
 def test_states_are_what_the_recurrent_layer_of_keras_gives(make_bundle):
-    model = make_bundle(cell="gru", inputs="embedding", every_step=True).model
-    ids = np.array([1, 2, 3, 2])
-    embedding, recurrent = model.get_layer("embedding"), model.layers[-2]
+    bundle, _ = make_bundle(units=(3,), every_step=True)
+    model, ids = bundle.model, np.array([1, 2, 3, 2])
+    embedding, recurrent = model.get_layer("embedding"), model.get_layer("gru_1")
     expected = recurrent(embedding(ids[np.newaxis]))[0]
     assert np.allclose(read_states(model, ids), expected, atol=1e-5)

@@ -92,9 +92,7 @@ def _encode(song):
     return encoding.get_encoding("events").encode(song)
 
 
-def _train_small(
-    songs, seed, transpose, window_length, epochs, batch_size, learning_rate, config
-):
+def _train_small(songs, seed, transpose, window_length, epochs, batch_size, learning_rate, config):
     split = datasets.split_by_song(songs, seed)
     train = [_encode(song) for song in datasets.in_all_keys(split.train, transpose)]
     vocabulary = encoding.Vocabulary.fit(train)
