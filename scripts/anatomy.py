@@ -4,7 +4,9 @@
 
 Words are those of Markdown cells; code lines are neither blank nor comments.
 A figure, a diagram (SVG with an alternative text) and a sound count when they
-are stored in an output; exercises are the graded cells of the solutions.
+are stored in an output. A figure has a text when it is an `img` with an `alt`
+that `plotting.describe` made, and is labelled when that text names what each
+of its curves and bars measures. Exercises are the graded cells of the solutions.
 """
 
 import re
@@ -17,7 +19,7 @@ import nbformat
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 HEADING = (
     "notebook                          cells  code  median  p90  words/code  "
-    "figures  diagrams  sounds  predict  exercises"
+    "figures  labelled  texts  diagrams  sounds  predict  exercises"
 )
 
 
@@ -45,13 +47,16 @@ def anatomy(path):
     lines = [code_lines(cell.source) for cell in code]
     stored = [pages(cell) for cell in code]
     html = "".join(text for text, _ in stored)
+    texts = re.findall(r'<img alt="Figura\. ([^"]+)"', html)
     return {
         "cells": len(notebook.cells),
         "code": len(code),
         "median": sorted(lines)[len(lines) // 2],
         "p90": quantiles(lines, n=10)[-1],
         "words": len(re.findall(r"\w+", prose)) / len(code),
-        "figures": sum(pictures for _, pictures in stored),
+        "figures": sum(pictures for _, pictures in stored) + len(texts),
+        "labelled": sum(not re.search(r"(Curvas|Barras)(?! de )", text) for text in texts),
+        "texts": len(texts),
         "diagrams": html.count("data:image/svg+xml") - html.count('alt="Partitura'),
         "sounds": html.count("<audio"),
         "predict": len(re.findall("predice antes de ejecutar", prose, re.IGNORECASE)),
@@ -73,7 +78,7 @@ def row(path):
     a = anatomy(path)
     return (
         f"{path.stem:<33} {a['cells']:5} {a['code']:5} {a['median']:7} {a['p90']:4.0f} "
-        f"{a['words']:11.0f} {a['figures']:8} {a['diagrams']:9} {a['sounds']:7} "
+        f"{a['words']:11.0f} {a['figures']:8} {a['labelled']:9} {a['texts']:6} {a['diagrams']:9} {a['sounds']:7} "
         f"{a['predict']:8} {a['exercises']:10}"
     )
 

@@ -83,7 +83,8 @@ def test_the_player_shows_what_it_plays(song):
     import base64
 
     page = activity_player(song, [-0.9, 0.0, 0.25, 0.9, -0.9], "prueba").data
-    assert "data:audio/mpeg;base64," in page and 'alt="Rollo de pianola de prueba' in page
+    assert "data:audio/mpeg;base64," in page and 'alt="Figura. Rollo de pianola «prueba»: ' in page
+    assert "Curvas de actividad: de " in page
     assert f"this.currentTime/{song.duration_s:.3f}" in page
     png = base64.b64decode(re.search('data:image/png;base64,([^"]+)"', page)[1])
     picture = matplotlib.image.imread(io.BytesIO(png))

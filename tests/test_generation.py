@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from musiclab.backend import keras
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.evaluation import log_probabilities
-from musiclab.generation import generate, generate_songs, sample_id, writing
+from musiclab.generation import generate, generate_songs, read_states, sample_id, writing
 from musiclab.models import choose_noise
 from musiclab.models.inputs import INPUTS
 from musiclab.models.noise import NOISES
@@ -374,3 +374,11 @@ def test_a_song_longer_than_the_model_is_read_in_overlapping_pieces(most, n_ids)
     seen = rows[1:].argmax(axis=1)
     assert seen.tolist()[:most] == list(range(1, n_ids))[:most]
     assert (seen[most:] >= max(1, most // 2)).all()
+
+
+def test_states_are_what_the_recurrent_layer_of_keras_gives(make_bundle):
+    bundle, _ = make_bundle(units=(3,), every_step=True)
+    model, ids = bundle.model, np.array([1, 2, 3, 2])
+    embedding, recurrent = model.get_layer("embedding"), model.get_layer("gru_1")
+    expected = recurrent(embedding(ids[np.newaxis]))[0]
+    assert np.allclose(read_states(model, ids), expected, atol=1e-5)

@@ -32,7 +32,7 @@ def built(tmp_path_factory):
         datasets_build = datasets.build_dataset
         patch.setattr(datasets, "build_dataset", build)
         patch.setenv("MUSICLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield small_bundle(FEW, TINY)
+        yield small_bundle("folk", FEW, TINY)
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def panel(built, monkeypatch, tmp_path):
 
 def test_small_bundle_is_trained_once_and_kept(built, monkeypatch):
     monkeypatch.setattr(playground, "_train_small", None)
-    again = small_bundle(FEW, TINY)
+    again = small_bundle("folk", FEW, TINY)
     assert again.vocabulary == built.vocabulary and again.encoding == "events"
     with pytest.raises(TypeError):
-        small_bundle(FEW, TINY | {"seed": 1})
+        small_bundle("folk", FEW, TINY | {"seed": 1})
 
 
 def test_only_the_files_of_its_sources_are_built(built):

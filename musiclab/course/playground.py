@@ -40,6 +40,7 @@ MONTHS = (
 )  # fmt: skip
 SMALL = "pequeña: melodías irlandesas"
 REELS = tuple(f"oneills1850/{part}.abc" for part in ("1176-1275", "1276-1375", "1376-1475"))
+N_SMALL = 300  # songs, about as many as there are reels
 SETTINGS = {
     "seed": 0,
     "transpose": 3,  # so that motifs in most keys are known
@@ -57,38 +58,47 @@ SETTINGS = {
 # The networks
 
 
-def small_bundle(sources=REELS, settings=SETTINGS):
-    """Return a bundle that writes Irish reels as `events`, trained when there is none yet."""
-    contents = [row["sha256"] for row in corpus.dataset_rows("folk", sources)]
+def small_bundle(dataset="folk", sources=REELS, settings=SETTINGS):
+    """Return a bundle that writes like `small_songs`, as `events`, trained when there is none yet."""
+    if dataset == "folk":
+        contents = [row["sha256"] for row in corpus.dataset_rows(dataset, sources)]
+    else:
+        contents = [*map(_encode, small_songs(dataset))]
     recipe = json.dumps([training.FORMAT, contents, settings])
     folder = Path(os.environ.get("MUSICLAB_CACHE") or platformdirs.user_cache_dir("musiclab"))
     path = folder / "models" / f"{sha256(recipe.encode()).hexdigest()[:16]}.safetensors"
     try:
         return training.load_bundle(path)
     except BundleError:  # not there yet, or damaged
-        bundle = _train_small(sources, **settings)
+        bundle = _train_small(small_songs(dataset, sources), **settings)
         with suppress(OutputError):  # then it is trained again next time
             training.save_bundle(path, bundle)
         return bundle
 
 
-def small_songs(sources=REELS):
-    """Return the reels that the small bundle has learned from, and those it was judged by."""
+def small_songs(dataset="folk", sources=REELS):
+    """Return the songs that the small bundle has learned from, and those it was judged by.
+
+    Of `folk` the sources, reels if not said otherwise; of another set N_SMALL songs at most.
+    """
+    if dataset != "folk":
+        return datasets.load_dataset(dataset)[0][:N_SMALL]
     folder = datasets.build_dataset("folk", sources=sources)
     files = [row["file"] for row in corpus.dataset_rows("folk", sources)]
     return load_folder(folder, names=files)[0]
 
 
-def _train_small(
-    sources, seed, transpose, window_length, epochs, batch_size, learning_rate, config
-):
-    split = datasets.split_by_song(small_songs(sources), seed)
-    encode = encoding.get_encoding("events").encode
-    train = [encode(song) for song in datasets.in_all_keys(split.train, transpose)]
+def _encode(song):
+    return encoding.get_encoding("events").encode(song)
+
+
+def _train_small(songs, seed, transpose, window_length, epochs, batch_size, learning_rate, config):
+    split = datasets.split_by_song(songs, seed)
+    train = [_encode(song) for song in datasets.in_all_keys(split.train, transpose)]
     vocabulary = encoding.Vocabulary.fit(train)
     windows, held_out = (
         encoding.make_windows([vocabulary.to_ids(tokens) for tokens in part], window_length, True)
-        for part in (train, [encode(song) for song in split.held_out])
+        for part in (train, [_encode(song) for song in split.held_out])
     )
     bundle = training.new_bundle(vocabulary, "events", window_length, windows, seed, **config)
     models.compile_model(bundle.model, learning_rate)

@@ -64,6 +64,15 @@ class Network:
         return outputs @ self.kernel + self.bias
 
 
+def read_states(model, ids):
+    """Return what the units of a model's last recurrent layer hold after each id.
+
+    ids: (n_steps,); states: (n_steps, n_units)
+    """
+    outputs, _ = Network(model, *recurrent_parts(model)).read(np.asarray(ids)[np.newaxis])
+    return outputs[0]
+
+
 class RecurrentLayer:
     """A recurrent layer of Keras with the weights that it has now.
 

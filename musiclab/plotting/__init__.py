@@ -11,8 +11,9 @@ from musiclab.plotting.learning import (
     transition_map,
 )
 from musiclab.plotting.rolls import compare_songs, piano_roll, piano_rolls, roll_png
+from musiclab.plotting.showing import describe, use_style
 from musiclab.plotting.statistics import histograms, self_similarity
-from musiclab.plotting.style import comma, decimal_comma, use_style
+from musiclab.plotting.style import comma, decimal_comma
 
 __all__ = [
     "activity_player",
@@ -21,6 +22,7 @@ __all__ = [
     "comma",
     "compare_songs",
     "decimal_comma",
+    "describe",
     "histograms",
     "interval_bars",
     "learning_curves",

@@ -15,6 +15,7 @@ from musiclab.errors import ParameterError
 from musiclab.files import data_url
 from musiclab.playback import mp3_bytes, player_html, render
 from musiclab.plotting.rolls import draw_frame, draw_notes, png_of
+from musiclab.plotting.showing import describe
 from musiclab.plotting.style import DIM, ORANGE, STYLE, decimal_comma
 
 FRAME = (0.085, 0.18, 0.84, 0.66)  # left, bottom, width, height in the figure of a player
@@ -55,7 +56,7 @@ def activity_player(song, activity, title=""):
 
     It plays offline, and in a notebook that is not trusted too, but there the line stays away.
     """
-    png, samples = _picture(song, activity, title), render(song)
+    (png, text), samples = _picture(song, activity, title), render(song)
     left, _, width, _ = FRAME
     # What sounds ends later than the last note, which rings on.
     move = (
@@ -67,8 +68,7 @@ def activity_player(song, activity, title=""):
     player = player.replace("<audio controls", f'<audio controls ontimeupdate="{move}"')
     line = "position:absolute;top:16%;height:66%;width:2px;background:#1B1E22;opacity:0;"
     line += "transition:left 0.25s linear"
-    alt = html.escape(f"Rollo de pianola de {title or 'la canción'} y actividad de una unidad")
-    image = f'<img alt="{alt}" style="width:100%" src="{data_url(png, "image/png")}">'
+    image = f'<img alt="{html.escape(text)}" style="width:100%" src="{data_url(png, "image/png")}">'
     return HTML(
         f'<div style="max-width:60em;background:white">{player}'
         f'<div style="position:relative">{image}<i style="{line}"></i></div></div>'
@@ -76,8 +76,8 @@ def activity_player(song, activity, title=""):
 
 
 def _picture(song, activity, title):
-    """Return the PNG of an activity_roll whose ax fills FRAME, wherever it is drawn."""
+    """Return the PNG of an activity_roll whose ax fills FRAME, and its text."""
     with plt.style.context([STYLE, {"figure.constrained_layout.use": False}]):
         figure = plt.Figure(figsize=(10, 3.6))  # one that pyplot does not keep
         activity_roll(song, activity, figure.add_axes(FRAME), title)
-        return png_of(figure)
+        return png_of(figure), describe(figure)

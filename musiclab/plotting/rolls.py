@@ -331,7 +331,7 @@ def _bars(ax, bar_lines):
     top.set_xticks(places, map(str, numbers))
     top.tick_params(length=0, pad=2, labelsize="small", labelcolor=SLATE)
     top.spines["top"].set_visible(False)
-    label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction")
+    label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction", gid="compases")
 
 
 def numbered_bars(bar_lines, left, right, n):

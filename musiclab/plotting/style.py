@@ -27,11 +27,6 @@ KEYS_PT = 20  # how wide the keyboard is, in points
 BLACK_KEYS = (1, 3, 6, 8, 10)
 
 
-def use_style():
-    """Draw all figures of this process in the course's style."""
-    plt.style.use(STYLE)
-
-
 class _Comma(ScalarFormatter):
     def __call__(self, x, pos=None):
         return comma(super().__call__(x, pos))

@@ -1,0 +1,144 @@
+"""Figures in a notebook, each with a text that tells who cannot see it what it draws.
+
+JupyterLab and nbconvert give a picture of the kind `image/png` no text of its
+own, whatever its metadata say; an `img` of the kind `text/html` keeps its
+`alt`. The text is made of what stands in the figure: titles, labels, values.
+"""
+
+import html
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
+from matplotlib.container import BarContainer
+
+from musiclab.files import data_url
+from musiclab.music import pitch_name
+from musiclab.plotting.style import STYLE, comma
+
+FEW = 8  # bars whose values are all said; of more, the highest and the lowest
+
+
+def use_style():
+    """Draw all figures of this process in the course's style, in a notebook with their text."""
+    plt.style.use(STYLE)
+    if shell := get_ipython():
+        # A backend that were loaded later would bring its own way to show a figure.
+        plt.switch_backend(plt.get_backend())
+        formatters = shell.display_formatter.formatters
+        formatters["image/png"].pop(plt.Figure, None)
+        formatters["text/html"].for_type(plt.Figure, figure_html)
+
+
+def figure_html(figure):
+    """Return a figure as an `img` with its text; None for an empty one, which nobody shows."""
+    png = print_figure(figure, fmt="png")  # draws the names of the ticks too
+    if png is None:
+        return None
+    alt = html.escape(describe(figure))
+    return f'<img alt="{alt}" style="max-width:100%" src="{data_url(png, "image/png")}">'
+
+
+def describe(figure):
+    """Return what a figure draws, in one Spanish sentence."""
+    coloured = [drawn for ax in figure.axes for drawn in (*ax.images, *ax.collections)]
+    scales = [drawn.colorbar.ax for drawn in coloured if drawn.colorbar]
+    parts = [_about(ax) for ax in figure.axes if ax not in scales]
+    return f"Figura. {'. '.join(parts)}."
+
+
+def _about(ax):
+    """Return the kind of an ax, its title and what it draws."""
+    rolls = [drawn for drawn in ax.collections if drawn.get_gid() == "notas"]
+    bars = [drawn for drawn in ax.containers if isinstance(drawn, BarContainer)]
+    if rolls:
+        kind, said = "Rollo de pianola", [_notes(ax, rolls[0]), *_legend(ax), *_texts(ax)]
+    elif ax.images:
+        kind, said = "Mapa de colores", [_colours(ax, ax.images[0])]
+    elif bars:
+        kind = _axes_names(ax, "Barras", bars[0].orientation == "vertical")
+        said = [*map(_bars, bars), *_lines(ax)]
+    else:
+        kind, said = _axes_names(ax, "Curvas", True), [*_lines(ax), *_texts(ax)]
+    title = ax.get_title(loc="left")
+    return kind + (f" «{title}»" if title else "") + f": {'; '.join(said) or 'sin datos'}"
+
+
+def _axes_names(ax, kind, upright):
+    """Return «Curvas de nats por símbolo según época»."""
+    value, place = ax.get_ylabel(), ax.get_xlabel()
+    if not upright:
+        value, place = place, value
+    return kind + (f" de {value}" if value else "") + (f" según {place}" if place else "")
+
+
+def _texts(ax):
+    """Return what is written in an ax, without the names of its parts."""
+    return [text.get_text().strip() for text in ax.texts if not text.get_gid()]
+
+
+def _legend(ax):
+    """Return what the legend says of the colours."""
+    return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+
+
+def _notes(ax, drawn):
+    """Return how many notes a roll shows, between which pitches and from when to when."""
+    boxes = [path.get_extents() for path in drawn.get_paths()]
+    pitches = [round((box.y0 + box.y1) / 2) for box in boxes]
+    start, end = map(_number, ax.get_xlim())
+    limits = f", de {pitch_name(min(pitches))} a {pitch_name(max(pitches))}" if pitches else ""
+    return f"{len(boxes)} notas{limits}, de la negra {start} a la {end}"
+
+
+def _colours(ax, image):
+    """Return what the colours of a map stand for, and between which values they lie."""
+    values = image.get_array()
+    scale = image.colorbar.ax.get_ylabel() if image.colorbar else "valores"
+    limits = f"de {_number(values.min())} a {_number(values.max())}"
+    return f"{ax.get_ylabel()} (filas) y {ax.get_xlabel()} (columnas), {scale} {limits}"
+
+
+def _bars(bars):
+    """Return the values of bars with the names below them; of many, the highest and the lowest."""
+    values = list(bars.datavalues)
+    names = [_bar_name(bar, bars.orientation == "vertical") for bar in bars]
+    said = [f"{name} = {_number(value)}" for name, value in zip(names, values, strict=True)]
+    if len(said) > FEW:
+        high, low = said[values.index(max(values))], said[values.index(min(values))]
+        said = [f"{len(said)} barras", f"la más alta {high}", f"la más baja {low}"]
+    group = "" if bars.get_label().startswith("_") else f"{bars.get_label()}: "
+    return group + ", ".join(said)
+
+
+def _bar_name(bar, upright):
+    """Return the label of the place where a bar stands."""
+    x, y = bar.get_center()
+    place = round(x if upright else y)
+    axis = bar.axes.xaxis if upright else bar.axes.yaxis
+    return axis.get_major_formatter()(place) or str(place)
+
+
+def _lines(ax):
+    """Return what the lines do that have a name; one that is alone needs none."""
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    alone = ax.lines if len(ax.lines) == 1 and not ax.containers else []
+    return [f"{line.get_label()}: {_line(line)}" for line in named] or [*map(_line, alone)]
+
+
+def _line(line):
+    """Return from where to where a line goes, and how far beyond its ends."""
+    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    if len(set(x)) == 1:
+        return f"en {_number(x[0])}"
+    if len(set(y)) == 1:
+        return _number(y[0])
+    low, high = sorted((y[0], y[-1]))
+    beyond = f" (entre {_number(y.min())} y {_number(y.max())})"
+    ends = f"de {_number(y[0])} a {_number(y[-1])}"
+    return ends + (beyond if y.min() < low or y.max() > high else "")
+
+
+def _number(value):
+    return comma(f"{value:.3g}").replace("-", "−")
