@@ -228,26 +228,48 @@ def bench_jsb(data, parts, save, results, without, checkpoint, steps, seed):
 
 @main.command()
 @click.argument("model", metavar="MODELO")
+@click.option("--key", metavar="TONALIDAD", help="Como «re menor»; sin ella, una fácil de leer.")
 @click.option(
-    "--bars", type=click.IntRange(1, 32), default=16, show_default=True, help="Compases de 4/4."
+    "--bars", type=click.IntRange(1, 200), default=40, show_default=True, help="Como mucho."
 )
-@click.option("--temperature", type=float, default=0.8, show_default=True)
-@click.option("--top-p", type=float, default=0.95, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--output", default="runs/coral", show_default=True, metavar="CARPETA")
-def chorale(model, bars, temperature, top_p, seed, output):
+def chorale(model, key, bars, seed, output):
     """Escribe un coral con un modelo que guardó «musiclab bench jsb --save»."""
-    import numpy as np
+    from numpy.random import default_rng
 
+    from musiclab.chorales import ChoraleModel, files, write
+
+    net = ChoraleModel.load(model)
+    notes = write(net, default_rng(seed), bars * files.BAR, key)
+    if len(notes) == bars * files.BAR:
+        click.echo(f"El coral no había terminado a los {bars} compases: está cortado ahí.")
+    _leave_chorale(notes, net, output)
+
+
+@main.command()
+@click.argument("model", metavar="MODELO")
+@click.argument("melody", metavar="MELODÍA")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--output", default="runs/armonizada", show_default=True, metavar="CARPETA")
+def harmonise(model, melody, seed, output):
+    """Pone otras tres voces a una melodía: un fichero MIDI, o notas como «Sol4 La4 Si4:2»."""
+    from numpy.random import default_rng
+
+    from musiclab.chorales import ChoraleModel, writing
+
+    net = ChoraleModel.load(model)
+    notes = writing.melody_of(writing.read_melody(melody))
+    _leave_chorale(writing.harmonise(notes, net, default_rng(seed)), net, output)
+
+
+def _leave_chorale(notes, net, output):
+    """Leave a chorale in a folder, and say how much of it the network has copied."""
     from musiclab import evaluation, playback
-    from musiclab.chorales import ChoraleModel, files
     from musiclab.files import write_bytes
     from musiclab.music import voices
 
-    net = ChoraleModel.load(model)
     folder = output_folder(output)
-    rng, sampling = np.random.default_rng(seed), {"temperature": temperature, "top_p": top_p}
-    notes = net.write(bars * files.BAR, rng, **sampling)
     song = voices.grid_to_song(notes, source="coral", program=19, tempo_bpm=80.0)
     copied = f"El coral {evaluation.copied_run(song, net.known_songs())}."
     write_bytes(folder / "copia.txt", f"{copied}\n".encode())

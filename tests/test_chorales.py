@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from strategies import random_chorale
 
 from musiclab.chorales import read_chorales
-from musiclab.chorales.features import BEFORE, WITHIN, features
-from musiclab.chorales.files import MEMORIES, N_VOICES, NOT_YET, SOURCES
+from musiclab.chorales.features import (
+    BEFORE,
+    CYCLES,
+    WITHIN,
+    features,
+    features_of_choices,
+    with_end,
+)
+from musiclab.chorales.files import END, MEMORIES, N_VOICES, NOT_YET, SOURCES
 from musiclab.chorales.memories import Guesser, Memory, corpus_memories
 from musiclab.errors import DatasetError
 
@@ -126,7 +133,7 @@ def test_nothing_is_known_of_a_symbol_before_its_turn(seed, t, voice):
     other[t, voice:] = 80 - other[t, voice:] // 2
     other[t + 1 :] = random_chorale(seed + 1)[t + 1 :]
     one, two = seen_in(chorale), seen_in(other)
-    for name in ("previous", "before", "trust", "guess"):
+    for name in ("previous", "before", "trust", "guess", "tones", "pulse"):
         assert (getattr(one, name)[: t + 1] == getattr(two, name)[: t + 1]).all(), name
     for name in ("chosen", "within"):
         assert (getattr(one, name)[t, : voice + 1] == getattr(two, name)[t, : voice + 1]).all()
@@ -146,6 +153,7 @@ def test_classes_do_not_depend_on_the_key(seed, semitones):
         assert (getattr(one, name) == getattr(two, name)).all(), name
     moved = one.window(0, len(chorale), semitones)
     assert (moved.target == higher).all() and (moved.previous == two.previous).all()
+    np.testing.assert_allclose(moved.tones, two.tones, atol=1e-6)
 
 
 def test_classes_fit_their_one_hot_vectors():
@@ -153,6 +161,57 @@ def test_classes_fit_their_one_hot_vectors():
     for classes, columns in ((seen.before, BEFORE), (seen.within, WITHIN)):
         assert classes.shape[-1] == len(columns)
         assert (classes < [size for _, size in columns]).all() and (classes >= NOT_YET).all()
+
+
+def test_tones_are_shares_of_what_sounded_before():
+    chorale = np.tile([72, 67, 64, 48], (3, 1))
+    chorale[1] = [74, 67, 0, 50]
+    tones = seen_in(chorale).tones
+    assert tones.shape == (3, 2, 12) and not tones[0].any()
+    assert tones[1, 0, [0, 4, 7]].tolist() == [0.5, 0.25, 0.25]
+    # Seven notes sounded, of which the three last are the fresher ones.
+    assert tones[2, 0, [0, 2, 4, 7]] == pytest.approx([2 / 7, 2 / 7, 1 / 7, 2 / 7])
+    assert tones[2, 1, 2] > tones[2, 1, 0] and tones[2].sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_pulse_tells_where_in_a_bar_voices_changed():
+    """The soprano changes with each quarter, the bass with each half, the inner voices never."""
+    t = np.arange(64)
+    chorale = np.stack([72 + t // 4 % 2, 48 + t // 8 % 2, 0 * t + 64, 0 * t + 60], axis=1)
+    pulse = seen_in(chorale).pulse[-16:]
+    by_cycle = pulse.reshape(16, len(CYCLES), N_VOICES + 1)
+    quarters = by_cycle[:, CYCLES.index(4)]
+    assert quarters[0, 0] > 0.9 and quarters[1:4, 0].max() < 0.1
+    halves = by_cycle[:, CYCLES.index(8)]
+    assert halves[0, 1] > 0.8 and halves[4, 1] < 0.2
+    assert (quarters[:, -1] == quarters[:, 0]).all() and quarters[:, 2].max() < 0.1
+
+
+def test_a_voice_is_held_since_it_began_and_came_from_what_was_before():
+    chorale = np.array([[60, 48, 64, 55], [60, 50, 64, 55], [62, 50, 64, 55], [62, 50, 65, 55]])
+    names = [name for name, _ in BEFORE]
+    held = seen_in(chorale).before[:, [k for k, name in enumerate(names) if name == "held"]]
+    assert held.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 1, 1], [0, 1, 2, 2]]
+
+
+def test_choices_are_seen_as_if_they_stood_in_the_chorale():
+    chorale, other = random_chorale(12), random_chorale(13)
+    replaced = chorale.copy()
+    replaced[-1] = other[-1]
+    memories = corpus_memories([random_chorale(101)])
+    one = features_of_choices(seen_in(chorale, memories), other[-1:])
+    two = seen_in(replaced, memories)
+    for name in ("previous", "chosen", "guess", "within", "trust", "tones", "pulse"):
+        assert (getattr(one, name) == getattr(two, name)[-1:]).all(), name
+
+
+def test_the_end_is_one_symbol_of_the_voice_that_chooses_first():
+    chorale = random_chorale(14)
+    seen = seen_in(with_end(chorale))
+    assert seen.target[-1].tolist() == [END, NOT_YET, NOT_YET, NOT_YET]
+    assert (seen.previous[-1] == chorale[-1]).all()
+    for name in ("previous", "before", "within", "tones", "pulse"):
+        assert (getattr(seen, name)[:-1] == getattr(seen_in(chorale), name)).all(), name
 
 
 def test_a_window_past_the_end_is_marked():
@@ -171,3 +230,6 @@ def test_an_idea_left_out_leaves_no_trace():
     columns = [idea in ideas for idea, _ in WITHIN]
     assert (seen_in(chorale).without(ideas).within[..., columns] == NOT_YET).all()
     assert (seen_in(chorale).without(["chosen"]).chosen == NOT_YET).all()
+    for idea in ("tones", "pulse"):
+        assert getattr(seen_in(chorale), idea).any()
+        assert not getattr(seen_in(chorale).without([idea]), idea).any()

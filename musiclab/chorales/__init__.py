@@ -1,7 +1,9 @@
-"""Bach's chorales: the public table, and a network that reads and writes them."""
+"""Bach's chorales: the public table, and a network that reads, writes and harmonises them."""
 
 from musiclab.chorales.files import read_chorales
 from musiclab.chorales.model import ChoraleModel
 from musiclab.chorales.network import Settings
+from musiclab.chorales.rules import count_rules
+from musiclab.chorales.writing import harmonise, write
 
-__all__ = ["ChoraleModel", "Settings", "read_chorales"]
+__all__ = ["ChoraleModel", "Settings", "count_rules", "harmonise", "read_chorales", "write"]

@@ -4,8 +4,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from musiclab.chorales.features import Features, features
-from musiclab.chorales.files import ORDER
+from musiclab.chorales.features import Features, features, with_end
+from musiclab.chorales.files import END, ORDER
 from musiclab.chorales.memories import Guesser, corpus_memories
 from musiclab.errors import DatasetError, ParameterError
 from musiclab.progress import progress
@@ -59,12 +59,12 @@ class Corpus:
                 )
 
     def own_features(self):
-        """Return the Features of each chorale, with what the memories know of the others."""
+        """Return the Features of each chorale and its end, with what the memories know of the others."""
         found = []
         for chorale in progress(self.chorales, "Leyendo", "coral"):
             for memory in self.memories:
                 memory.add(chorale, -1)
-            found.append(self.features(chorale))
+            found.append(self.features(with_end(chorale)))
             for memory in self.memories:
                 memory.add(chorale)
         return found
@@ -98,9 +98,10 @@ class Batches:
         ]
 
     def __call__(self, step):
-        """Return the (inputs, symbols) of a step."""
+        """Return the (inputs, symbols) of a step; END is the symbol after all pitches."""
         rng = np.random.default_rng([self.settings.seed, step])
-        return batch([self._window(n, rng) for n in self._turns(step)])
+        inputs, symbols = batch([self._window(n, rng) for n in self._turns(step)])
+        return inputs, np.where(symbols == END, self.corpus.n_symbols, symbols)
 
     def _turns(self, step):
         """Return which chorales are in a batch: each comes once before any comes again."""

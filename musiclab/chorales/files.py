@@ -23,10 +23,12 @@ N_VOICES = 4
 ORDER = (0, 3, 1, 2)  # soprano, bass, alto, tenor
 BASS = ORDER.index(3)
 NOT_YET = -1  # a voice that is still to be chosen: no one-hot has a place for it
+END = -2  # what the first voice chooses after the last sixteenth
 LIMIT = 12  # wider intervals count as this many semitones
 HELD = 15  # longer notes count as this many sixteenths
 MAX_CSV = 2**20  # bytes of a file: some 80,000 sixteenths, five hours of music
 BAR, PHRASE, TRIPLE = 16, 64, 12  # sixteenths in 4/4, in four such bars, in 3/4
+PHRASES = 8  # a chorale that is longer counts as this long
 
 
 # Sixteenths of context that a memory looks up, for all voices and for the melody.

@@ -19,6 +19,13 @@ class Memory:
         self.voices, self.lengths = voices, lengths
         self._continuations = defaultdict(Counter)
 
+    def copy(self):
+        """Return a memory that knows the same and learns for itself."""
+        other = Memory(self.voices, self.lengths)
+        for key, counts in self._continuations.items():
+            other._continuations[key] = counts.copy()
+        return other
+
     def add(self, chorale, times=1):
         """Take a chorale in, or out with times=-1."""
         shapes = self.shapes(chorale)
@@ -94,6 +101,14 @@ class Guesser:
         """Begin a chorale; the memories, as `corpus_memories` gives them, must not count it."""
         self._own = [Memory(*settings) for settings in MEMORIES.values()]
         self._all = [*self._own, *memories]
+
+    def copy(self):
+        """Return a guesser of the same chorale as far as it goes, to go on in another way."""
+        n_own = len(self._own)
+        other = Guesser(self._all[n_own:])
+        other._own = [memory.copy() for memory in self._own]
+        other._all[:n_own] = other._own
+        return other
 
     def guess(self, chorale, start=0):
         """Return the guesses for each sixteenth from `start` on, which must be the next one.

@@ -9,17 +9,22 @@ Conventions: see `chorales`. A symbol is 0 for silence, or a pitch counted
 from `lowest` - 1. Losses are nats a symbol, every sixteenth of every voice.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from musiclab.backend import keras
-from musiclab.chorales.features import BEFORE, WITHIN
-from musiclab.chorales.files import N_VOICES, SOURCES
+from musiclab.chorales.features import BEFORE, N_PULSE, WITHIN
+from musiclab.chorales.files import BASS, N_VOICES, SOURCES
 from musiclab.errors import ParameterError
 from musiclab.generation.stepping import RecurrentLayer
 
 ops, layers = keras.ops, keras.layers
+NEVER = -1e9  # a logit
+READS = ("previous", "before", "tones", "pulse")
+CHOOSES = ("previous", "trust", "tones", "pulse", "voice", "chosen", "guess", "within")
+TONES = 3.0  # shares of twelve classes are small: so many times as large
 IDEAS = {
     "position": "el lugar en el compás y en la frase",
     "held": "cuánto lleva cada voz en su nota",
@@ -29,6 +34,10 @@ IDEAS = {
     "piece": "lo que siguió a lo mismo en el propio coral",
     "corpus": "lo que siguió a lo mismo en otros corales",
     "intervals": "puntuar por intervalos",
+    "pairs": "cómo se mueven dos voces juntas",
+    "tones": "cuánto ha sonado cada clase de altura",
+    "pulse": "en qué lugares del compás hubo cambios",
+    "sonority": "el acorde que se forma",
     "keys": "transportar al entrenar",
     "forgetting": "apagar entradas al entrenar",
     "average": "promediar los pesos",
@@ -42,6 +51,8 @@ class Settings:
     margin: semitones by which a transposition may leave the training part's compass
     forget_inputs, forget_memory, dropout: shares of what the network sees, of what
         the recurrent layers say, and of the chooser's units, that are switched off
+    temperature: by which the logits are divided: a network that learned while inputs were switched
+        off is too sure of itself when it sees them all
     window: sixteenths; steps: of the optimiser, in epochs of `epoch_steps`
     average: momentum of the moving average of the weights
     without: which of IDEAS to leave out, to see what each is worth
@@ -55,10 +66,11 @@ class Settings:
     forget_inputs: float = 0.5
     forget_memory: float = 0.3
     dropout: float = 0.4
-    margin: int = 6
+    temperature: float = 1.3
+    margin: int = 0
     window: int = 128
     batch_size: int = 16
-    steps: int = 1600
+    steps: int = 1000
     epoch_steps: int = 100
     learning_rate: float = 4e-3
     weight_decay: float = 0.1
@@ -119,6 +131,107 @@ class IntervalScores(layers.Layer):
         return ops.sum(ops.where(sounding, scores, 0.0), axis=-2)
 
 
+class PairScores(layers.Layer):
+    """Score every symbol by how its voice would move, alone and together with each chosen before.
+
+    (voice (..., 1), own (..., 1), around (..., n), chosen (..., n)) -> (..., n_symbols): which
+    voice it is, its last note, those of the others, and those that they go to; 0 and -1 say nothing.
+
+    Three tables of weights, never switched off: one of each voice's own motions; one of how any
+    two voices move (interval that they come from, directions, interval that they go to), and
+    one of how each two do, in which a leap is told from a step.
+    """
+
+    WIDEST = 24  # semitones: what a voice moves further counts as this much
+    GAIN = 4.0  # what happens seldom is learned in few steps
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, voice_shape, own_shape, around_shape, chosen_shape):
+        self.n_others = chosen_shape[-1]
+        pairs = N_VOICES * self.n_others
+        self.alone = self._table(N_VOICES * (2 * self.WIDEST + 1), 1)
+        self.any_two = self._table(12 * 3, 12 * 3)
+        self.each_two = self._table(pairs * 12 * 5, 12 * 5)
+
+    def _table(self, n_before, n_after):
+        return self.add_weight(shape=(n_before, n_after), initializer="zeros")
+
+    def call(self, voice, own, around, chosen):
+        symbols = ops.arange(self.n_symbols)
+        moves = symbols - own  # (..., n_symbols)
+        row = voice * (2 * self.WIDEST + 1) + self.WIDEST
+        row = row + ops.clip(moves, -self.WIDEST, self.WIDEST)
+        alone = ops.where(own > 0, ops.take(self.alone[:, 0], row, axis=0), 0.0)
+
+        from_ = (own - around) % 12
+        to = (symbols - chosen[..., None]) % 12
+        others = chosen - around
+        moves = moves[..., None, :]
+        before = from_ * 3 + _direction(others)
+        after = to * 3 + _direction(moves)
+        together = ops.take_along_axis(ops.take(self.any_two, before, axis=0), after, axis=-1)
+        pair = voice * self.n_others + np.arange(self.n_others)
+        before = (pair * 12 + from_) * 5 + _kind_of_motion(others)
+        after = to * 5 + _kind_of_motion(moves)
+        each = ops.take(self.each_two, before, axis=0)
+        together = together + ops.take_along_axis(each, after, axis=-1)
+        sounding = ops.logical_and(ops.logical_and(own > 0, around > 0), chosen > 0)
+        together = ops.sum(ops.where(sounding[..., None], together, 0.0), axis=-2)
+        return ops.where(symbols > 0, self.GAIN * (alone + together), 0.0)
+
+
+def _direction(semitones):
+    """0 down, 1 nowhere, 2 up."""
+    return 1 + ops.sign(semitones)
+
+
+def _kind_of_motion(semitones):
+    """0 a leap down, 1 a step down, 2 none, 3 a step up, 4 a leap up."""
+    leap = ops.cast(ops.abs(semitones) > 2, "int32")
+    return 2 + ops.sign(semitones) * (1 + leap)
+
+
+class ToneScores(layers.Layer):
+    """Score every symbol by how much the tones at each distance from it have sounded.
+
+    (hidden (..., H), tones (..., n, 12)) -> (..., n_symbols)
+    """
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, hidden_shape, tones_shape):
+        self.n = tones_shape[-2]
+        self.dense = layers.Dense(self.n * 12)
+        self.dense.build(hidden_shape)
+
+    def call(self, hidden, tones):
+        weights = self.dense(hidden)
+        weights = ops.reshape(weights, (*ops.shape(weights)[:-1], self.n, 12))
+        around = (np.arange(12)[:, None] + np.arange(12)) % 12  # (class, distance)
+        heard = ops.take(tones, around, axis=-1)
+        scores = ops.einsum("btvkd,btkcd->btvc", weights, heard)
+        return ops.take(scores, np.arange(self.n_symbols) % 12, axis=-1)
+
+
+class TonesFrom(layers.Layer):
+    """(..., n, 12), (..., m) -> (..., m, n * 12): the tones at each distance above each note."""
+
+    def call(self, tones, notes):
+        wide = ops.expand_dims(tones, -3)  # (..., 1, n, 12)
+        place = (notes[..., None, None] + ops.arange(12)) % 12  # (..., m, 1, 12)
+        place = place + ops.zeros_like(wide, dtype="int32")
+        found = ops.take_along_axis(wide + ops.zeros_like(place, dtype=wide.dtype), place, axis=-1)
+        return ops.reshape(found, (*ops.shape(notes), tones.shape[-2] * 12))
+
+    def compute_output_shape(self, tones_shape, notes_shape):
+        return (*notes_shape, tones_shape[-2] * 12)
+
+
 class Pointer(layers.Layer):
     """Add a weight to each symbol that a memory expects, where it expects any.
 
@@ -141,30 +254,37 @@ class Pointer(layers.Layer):
 def build_chorale_model(n_symbols, settings):
     """Return (model, reader, chooser): the last two are the halves of the first.
 
-    reader: {previous, before} (n, T, ...) -> hidden (n, T, H)
-    chooser: hidden and {previous, chosen, guess, within, trust} -> logits (n, T, 4, n_symbols)
-    model: all of them, as `Features` names them, to logits
+    All take a dict of arrays as `Features` names them.
+    reader: READS (n, T, ...) -> hidden (n, T, H)
+    chooser: hidden and CHOOSES -> logits (n, T, V, n_symbols + 1), of as many voices as it is asked
+        for; after the symbols comes END
+    model: all of them, to logits
     """
-    previous = keras.Input((None, N_VOICES), dtype="int32", name="previous")
-    before = keras.Input((None, len(BEFORE)), dtype="int32", name="before")
-    reader = keras.Model([previous, before], _read(previous, before, n_symbols, settings))
+    inputs = {}
+    for name, shape in {
+        "previous": (None, N_VOICES),
+        "before": (None, len(BEFORE)),
+        "trust": (None, len(SOURCES)),
+        "voice": (None, None),
+        "chosen": (None, None, N_VOICES - 1),
+        "guess": (None, None, len(SOURCES)),
+        "within": (None, None, len(WITHIN)),
+    }.items():
+        inputs[name] = keras.Input(shape, dtype="int32", name=name)
+    inputs["tones"] = keras.Input((None, 2, 12), name="tones")
+    inputs["pulse"] = keras.Input((None, N_PULSE), name="pulse")
 
+    reads = {name: inputs[name] for name in READS}
+    reader = keras.Model(reads, _read(**reads, n_symbols=n_symbols, settings=settings))
     hidden = keras.Input((None, reader.output_shape[-1]), name="hidden")
-    per_voice = {"chosen": N_VOICES - 1, "guess": len(SOURCES), "within": len(WITHIN)}
-    voices = {
-        name: keras.Input((None, N_VOICES, n), dtype="int32", name=name)
-        for name, n in per_voice.items()
-    }
-    trust = keras.Input((None, len(SOURCES)), dtype="int32", name="trust")
-    logits = _choose(hidden, previous, trust, n_symbols=n_symbols, settings=settings, **voices)
-    chooser = keras.Model([hidden, previous, trust, *voices.values()], logits)
-
-    inputs = {"previous": previous, "before": before, "trust": trust, **voices}
-    whole = chooser([reader([previous, before]), previous, trust, *voices.values()])
+    chooses = {name: inputs[name] for name in CHOOSES}
+    logits = _choose(hidden, **chooses, n_symbols=n_symbols, settings=settings)
+    chooser = keras.Model({"hidden": hidden, **chooses}, logits)
+    whole = chooser({"hidden": reader(reads), **chooses})
     return keras.Model(inputs, whole, name="chorales"), reader, chooser
 
 
-def _read(previous, before, n_symbols, settings):
+def _read(previous, before, tones, pulse, n_symbols, settings):
     """Return hidden (n, T, H): what the reader makes of each sixteenth and those before it."""
     # What sounded, and what is known of it, side by side as ones among zeros.
     notes = OneHots((n_symbols,) * N_VOICES)(previous)
@@ -174,7 +294,9 @@ def _read(previous, before, n_symbols, settings):
     first = layers.Dense(settings.units)
     # Some of it is switched off while training, so that none is relied upon.
     seen = layers.Dropout(settings.forget_inputs)(seen)
-    x = first(seen)
+    bass = previous[..., BASS : BASS + 1]
+    heard = ops.concatenate([TONES * TonesFrom()(tones, bass)[..., 0, :], pulse], axis=-1)
+    x = first(seen) + layers.Dense(settings.units)(heard)
     outputs = [x]
     for _ in range(settings.layers):
         x = layers.Dropout(settings.forget_memory)(x)
@@ -185,10 +307,13 @@ def _read(previous, before, n_symbols, settings):
     return layers.Dropout(settings.forget_memory)(hidden)
 
 
-def _choose(hidden, previous, trust, chosen, guess, within, n_symbols, settings):
+def _choose(
+    hidden, previous, trust, tones, pulse, voice, chosen, guess, within, n_symbols, settings
+):
     """Return the logits (n, T, 4, n_symbols) of each voice, knowing those chosen before it."""
     # What each voice sees of its sixteenth: the voices chosen, its own last note, and classes.
-    own = ops.expand_dims(previous, -1)
+    last = ops.take_along_axis(previous, voice, axis=-1)
+    own = ops.expand_dims(last, -1)
     notes_chosen = OneHots((n_symbols,) * (N_VOICES - 1))(chosen)
     last_note = OneHots((n_symbols,))(own)
     classes = OneHots([size for _, size in WITHIN])(within)
@@ -198,7 +323,10 @@ def _choose(hidden, previous, trust, chosen, guess, within, n_symbols, settings)
     # Added up: what the reader says of the sixteenth, what the voice sees, and which voice it is.
     of_past = ops.expand_dims(layers.Dense(settings.width)(hidden), 2)
     of_voice = layers.Dense(settings.width)(seen)
-    voice = ops.zeros_like(previous) + np.arange(N_VOICES)
+    if "sonority" not in settings.without:
+        of_voice = of_voice + _sonority(previous, chosen, settings)
+    heard = layers.Dense(settings.width)(TONES * TonesFrom()(tones, last))
+    of_voice = of_voice + heard + ops.expand_dims(layers.Dense(settings.width)(pulse), 2)
     x = of_past + of_voice + layers.Embedding(N_VOICES, settings.width)(voice)
     x = ops.gelu(x)
 
@@ -209,34 +337,70 @@ def _choose(hidden, previous, trust, chosen, guess, within, n_symbols, settings)
 
     # The score of a symbol: as such, as what a memory expects, and as an interval from each
     # note around it.
-    around = ops.repeat(ops.expand_dims(previous, 2), N_VOICES, axis=2)
+    around = ops.expand_dims(previous, 2) + ops.zeros_like(own)
     notes = ops.concatenate([own, around, chosen], axis=-1)
-    trust = ops.repeat(ops.expand_dims(trust, 2), N_VOICES, axis=2)
+    trust = ops.expand_dims(trust, 2) + ops.zeros_like(own)
     logits = layers.Dense(n_symbols)(x) + Pointer(n_symbols)(x, guess, trust)
-    if "intervals" in settings.without:
-        return logits
-    return logits + IntervalScores(n_symbols)(x, notes)
+    if "intervals" not in settings.without:
+        logits = logits + IntervalScores(n_symbols)(x, notes)
+    if "pairs" not in settings.without:
+        logits = logits + PairScores(n_symbols)(
+            voice[..., None], own, around[..., : N_VOICES - 1], chosen
+        )
+    if "tones" not in settings.without:
+        logits = logits + ToneScores(n_symbols)(x, tones)
+    # Only the voice that chooses first may end the chorale.
+    end = layers.Dense(1)(x)
+    may_end = ops.equal(ops.expand_dims(voice, -1), 0)
+    return ops.concatenate([logits, ops.where(may_end, end, NEVER)], axis=-1)
+
+
+def _sonority(previous, chosen, settings):
+    """Return (n, T, 4, width): what the intervals of the chosen voices over the bass are together."""
+    soprano, bass, alto = chosen[..., 0], chosen[..., 1], chosen[..., 2]
+    none = ops.full_like(bass, 12)
+    over = [
+        ops.where(ops.logical_and(v > 0, bass > 0), (v - bass) % 12, none) for v in (soprano, alto)
+    ]
+    kind = over[0] * 13 + over[1]
+    return layers.Embedding(169, settings.width, embeddings_initializer="zeros")(kind)
 
 
 class Reading:
     """A reader that reads each sixteenth of one chorale once, and carries its state on."""
 
     def __init__(self, reader, n_symbols):
-        dense, *recurrent = [layer for layer in reader.layers if layer.weights]
-        kernel, self.bias = dense.get_weights()
+        of_classes, of_shares, *recurrent = [layer for layer in reader.layers if layer.weights]
+        kernel, self.bias = of_classes.get_weights()
         self.kernel = np.pad(kernel, [(0, 1), (0, 0)])  # the last row for what says nothing
+        self.of_shares = of_shares.get_weights()
         self.sizes = np.array([n_symbols] * N_VOICES + [size for _, size in BEFORE])
         self.layers = [RecurrentLayer(layer) for layer in recurrent]
         self.n_read, self.memories = 0, [None] * len(recurrent)
+
+    def copy(self):
+        """Return a reading of the same chorale as far as it goes, to go on in another way."""
+        other = copy(self)
+        other.memories = list(self.memories)
+        return other
 
     def read_on(self, seen):
         """Return hidden (1, 1, H) of the last sixteenth of the Features of the chorale so far."""
         classes = np.concatenate([seen.previous, seen.before], axis=1)[self.n_read :]
         rows = np.cumsum(self.sizes) - self.sizes + classes
         rows[(classes < 0) | (classes >= self.sizes)] = len(self.kernel) - 1
-        outputs = [self.kernel[rows].sum(axis=1)[None] + self.bias]
+        kernel, bias = self.of_shares
+        of_shares = self._shares(seen)[self.n_read :] @ kernel + bias
+        outputs = [(self.kernel[rows].sum(axis=1) + self.bias + of_shares)[None]]
         for k, layer in enumerate(self.layers):
             output, self.memories[k] = layer.read(outputs[-1], self.memories[k])
             outputs.append(output)
         self.n_read += len(classes)
         return np.concatenate(outputs, axis=-1)[:, -1:]
+
+    def _shares(self, seen):
+        """Return (n, 24 + N_PULSE): the tones above the bass, and the pulse, as the reader has them."""
+        bass = seen.previous[:, BASS]
+        place = (bass[:, None] + np.arange(12)) % 12
+        tones = np.take_along_axis(seen.tones, place[:, None, :], axis=-1)
+        return np.concatenate([TONES * tones.reshape(len(bass), -1), seen.pulse], axis=1)
