@@ -9,7 +9,7 @@ import click
 
 from musiclab import course
 from musiclab.errors import MusiclabError
-from musiclab.files import output_folder, shown
+from musiclab.files import output_folder, shown, write_bytes, write_csv
 
 FIRST_LESSON, PRESET = "01", "completo"
 
@@ -210,7 +210,6 @@ def bench():
 def bench_jsb(data, parts, save, results, without, checkpoint, steps, seed):
     """Los corales JSB: NLL y exactitud de cada semicorchea de cada voz."""
     from musiclab.chorales import Settings, table
-    from musiclab.files import write_csv
 
     chosen = {"without": without, "seed": seed} | ({"steps": steps} if steps else {})
     settings, chorales = Settings(**chosen), table.read_parts(data, parts)
@@ -229,9 +228,7 @@ def bench_jsb(data, parts, save, results, without, checkpoint, steps, seed):
 @main.command()
 @click.argument("model", metavar="MODELO")
 @click.option("--key", metavar="TONALIDAD", help="Como «re menor»; sin ella, una fácil de leer.")
-@click.option(
-    "--bars", type=click.IntRange(1, 200), default=40, show_default=True, help="Como mucho."
-)
+@click.option("--bars", type=click.IntRange(1, 200), default=40, help="Como mucho; 40 si no.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--output", default="runs/coral", show_default=True, metavar="CARPETA")
 def chorale(model, key, bars, seed, output):
@@ -266,7 +263,6 @@ def harmonise(model, melody, seed, output):
 def _leave_chorale(notes, net, output):
     """Leave a chorale in a folder, and say how much of it the network has copied."""
     from musiclab import evaluation, playback
-    from musiclab.files import write_bytes
     from musiclab.music import voices
 
     folder = output_folder(output)
@@ -295,9 +291,8 @@ def _of_a_midi_file(command):
 
 
 def _titled(command):
-    return click.option("--title", metavar="TEXTO", help="En lugar del nombre del fichero.")(
-        command
-    )
+    option = click.option("--title", metavar="TEXTO", help="En lugar del nombre del fichero.")
+    return option(command)
 
 
 def _output(what):
@@ -334,7 +329,6 @@ def _place(file, output, suffix):
 def play(file, instrument, tempo, wanted, output):
     """Toca un fichero MIDI: lo escribe como MP3 y lo abre."""
     from musiclab import playback
-    from musiclab.files import write_bytes
 
     song = _read_midi(file, instrument, tempo)
     if note := playback.left_out(song):
@@ -365,7 +359,6 @@ def score(file, instrument, tempo, title, wanted, output):
 )  # fmt: skip
 def roll(file, instrument, tempo, title, wanted, output, colour):
     """Dibuja el rollo de pianola de un fichero MIDI como PNG, y lo abre."""
-    from musiclab.files import write_bytes
     from musiclab.plotting import roll_png
 
     song = _read_midi(file, instrument, tempo)
