@@ -31,6 +31,7 @@ HOUSE = {
         "calling",
         "comparing",
         "exercise",
+        "artifact",
         "playing",
         "leaks",
         "measuring",

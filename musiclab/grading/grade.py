@@ -27,7 +27,7 @@ from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import OWN_FAULT, Graded, people
 from musiclab.grading.restoring import backbone_of, restore
-from musiclab.grading.results import ItemResult, RunResult
+from musiclab.grading.results import OUTPUTS, ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_rubric, items_of, read_rubric
 from musiclab.progress import progress
 
@@ -45,7 +45,6 @@ REPORTS_ONLY = (
     "reporting",
     "rubric",
 )
-FOLDER_INSIDE = "salidas"
 WATCH, TICK_S = "musiclab-vela", 0.5
 
 
@@ -343,7 +342,7 @@ def run_one(task, judge=None):
 
 
 def _restored(task):
-    chosen = {"SEED": task.notebook_seed, "OUTPUT_DIR": FOLDER_INSIDE}
+    chosen = {"SEED": task.notebook_seed, "OUTPUT_DIR": OUTPUTS}
     known = {k: v for k, v in chosen.items() if k in task.assignment.parameters}
     return restore(task.assignment.backbone, task.data, known)
 
