@@ -58,6 +58,7 @@ HOUSE = {
         "lms",
         "reporting",
         "delivering",
+        "running",
         "grade",
     ),
     "cli": (),

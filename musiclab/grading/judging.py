@@ -25,10 +25,9 @@ from musiclab.exercises.comparing import NAMES, difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
 from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
 from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
-from musiclab.grading.results import OUTPUTS, ItemResult, RunResult
+from musiclab.grading.results import OUTPUTS, OWN_FAULT, ItemResult, RunResult
 from musiclab.grading.starting import Limits
 
-OWN_FAULT = "error del corrector"
 MOST_SKIPPED = 3  # cells that end the box; with one more, what follows is not run
 
 STOPPED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+OWN_FAULT = "error del corrector"
 OUTPUTS = "salidas"  # where a notebook writes to, in its own folder
 
 

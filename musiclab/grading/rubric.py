@@ -7,21 +7,28 @@ late. A mended rubric gives new marks to what has been run already.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
 
-from musiclab.course.parameters import NOTEBOOKS, read_notebook, read_number
-from musiclab.errors import GradingError, ReleaseError
+from musiclab.course.parameters import (
+    NOTEBOOKS,
+    merge_parameters,
+    read_notebook,
+    read_number,
+)
+from musiclab.errors import GradingError, ParameterError, ReleaseError
 from musiclab.exercises import RIGHT, Artifact
 from musiclab.exercises.artifact import BOUNDS, JSON, MEASURES, MIDI, MOST_BYTES
 from musiclab.files import read_regular, reason, shown, write_bytes
 from musiclab.grading.leaks import grade_id, place
 from musiclab.grading.matching import EXERCISES, PREFIX, parsed
 from musiclab.grading.release import solutions
-from musiclab.grading.results import Item
+from musiclab.grading.results import OUTPUTS, Item
 
 KINDS = {"Exercise": "function", "Question": "question", "Artifact": "artifact"}
+PER_STUDENT, ANY = "per_student", object()
 CHANGES = ("partial", "tolerance")  # what a rubric may say of functions and questions
 HEADING = """\
 # Con qué se califica «{stem}». Puedes cambiar:
@@ -29,8 +36,11 @@ HEADING = """\
 #   hint     una frase que verá quien no lo tenga bien
 #   partial  la parte de los puntos que da una confusión conocida, por ejemplo
 #            partial: {{no_limits: 0.5}}
+#   tolerance  cuánto puede apartarse un número del que se pide, por ejemplo 0.01
 # y añadir al final una regla para lo que llega tarde (partes de la nota):
 #   late: {{due: 2026-11-20 23:59, per_day: 0.1, most: 0.5}}
+# o los parámetros con que se ejecuta el cuaderno, iguales o distintos para cada cual:
+#   parameters: {{SEED: per_student}}
 # Después, repite «musiclab grade»: lo que ya se ejecutó no se vuelve a ejecutar.
 """
 
@@ -57,16 +67,44 @@ class Late:
 
 @dataclass(frozen=True)
 class Rubric:
-    """The items of an assignment, half marks {grade id: {misconception: share}}, a rule."""
+    """What an assignment is marked by.
+
+    partial: half marks, {grade id: {misconception: share}}; late: a rule, or None
+    parameters: {name: value}; a list of values, one for each student, or PER_STUDENT
+    """
 
     items: tuple[Item, ...]
     partial: dict = field(default_factory=dict)
     late: Late | None = None
+    parameters: dict = field(default_factory=dict)
 
     @property
     def total(self):
         """Return the points of all items."""
         return sum(item.points for item in self.items)
+
+    def is_own(self, name):
+        """Return whether each student has a value of their own for a parameter."""
+        chosen = self.parameters.get(name)
+        return chosen == PER_STUDENT or isinstance(chosen, list)
+
+    def parameters_of(self, who, defaults, seed):
+        """Return {name: value} of what a student's notebook is run with.
+
+        who: id of the student; defaults: {name: value} of the notebook's parameters
+        seed: of the run; the notebook's own SEED is drawn from it, unless the rubric says it
+
+        Raises ParameterError for a name or a value that the notebook does not take.
+        """
+        chosen = {}
+        for name, value in ({"SEED": ANY} | self.parameters).items():
+            drawn = _drawn(seed, name, who if self.is_own(name) else "")
+            if isinstance(value, list):
+                value = value[drawn % len(value)]
+            chosen[name] = drawn if value in (ANY, PER_STUDENT) else value
+        wanted = {k: v for k, v in chosen.items() if k in self.parameters or k in defaults}
+        outputs = {"OUTPUT_DIR": OUTPUTS} if "OUTPUT_DIR" in defaults else {}
+        return merge_parameters(defaults, wanted) | outputs
 
     def mark(self, run):
         """Return a RunResult with this rubric's points, whatever the points were when it ran."""
@@ -81,6 +119,11 @@ class Rubric:
             half = self.partial.get(item.grade_id, {}).get(result.misconception, 0.0)
             points = round(item.points * max(share, half), 4)
         return replace(result, points=points, max_points=item.points)
+
+
+def _drawn(seed, name, who):
+    """Return a number that says nothing of the seed of the hidden inputs."""
+    return int.from_bytes(sha256(f"{seed} {name} {who}".encode()).digest()[:4])
 
 
 def items_of(notebook):
@@ -182,8 +225,10 @@ def read_rubric(path):
         raise _fault(path, f"no es YAML ({said}); revisa la sangría y las comillas") from error
     if not isinstance(data, dict) or not isinstance(data.get("items"), list) or not data["items"]:
         raise _fault(path, "debe tener «items:» con una lista de ejercicios")
-    if strange := data.keys() - {"items", "late"}:
-        raise _fault(path, f"no se entiende «{min(strange)}»; solo puede tener items y late")
+    if strange := data.keys() - {"items", "late", "parameters"}:
+        raise _fault(
+            path, f"no se entiende «{min(strange)}»; solo puede tener items, late y parameters"
+        )
     items = tuple(_item(one, path) for one in data["items"])
     names = [item.grade_id for item in items]
     if len(set(names)) < len(names):
@@ -193,7 +238,8 @@ def read_rubric(path):
         for one, item in zip(data["items"], items, strict=True)
         if one.get("partial")
     }
-    return Rubric(items, partial, _late(data["late"], path) if data.get("late") else None)
+    late = _late(data["late"], path) if data.get("late") else None
+    return Rubric(items, partial, late, _parameters(data.get("parameters") or {}, path))
 
 
 def _item(one, path):
@@ -281,6 +327,32 @@ def _partial(shares, item, path):
         said = ", ".join(known) or "ninguna"
         raise _fault(path, f"las confusiones conocidas de «{item.grade_id}» son: {said}")
     return {k: _number(v, f"partial de «{item.grade_id}»", 1, path) for k, v in shares.items()}
+
+
+def _parameters(chosen, path):
+    said = isinstance(chosen, dict) and all(
+        isinstance(one, str) and one
+        for value in chosen.values()
+        for one in (value if isinstance(value, list) and value else [value])
+    )
+    if not said:
+        example = "parameters: {SEED: per_student, N_NOTES: [20, 30, 40]}"
+        raise _fault(path, f"los parámetros del cuaderno se escriben así: {example}")
+    if "OUTPUT_DIR" in chosen:
+        raise _fault(path, "OUTPUT_DIR lo elige el corrector; quítalo de parameters")
+    return chosen
+
+
+def check_chosen(rubric, defaults, path):
+    """Raise GradingError unless a notebook takes all parameters that its rubric may give it."""
+    for name, value in rubric.parameters.items():
+        if value == PER_STUDENT and type(defaults.get(name, 0)) is not int:
+            raise _fault(path, f"{name} no es un entero; da una lista en vez de {PER_STUDENT}")
+        for one in value if isinstance(value, list) else [value]:
+            try:
+                replace(rubric, parameters={name: one}).parameters_of("", defaults, 0)
+            except ParameterError as error:
+                raise _fault(path, f"en parameters, {error}") from error
 
 
 def _late(rule, path):
