@@ -110,13 +110,16 @@ def release(names, check):
 )
 @click.option("--check", is_flag=True, help="Dice si este equipo puede aislar entregas, y acaba.")
 @click.option(
+    "--cluster", metavar="DIRECCIÓN", help="Un clúster de Dask, como tcp://10.0.0.5:8786."
+)
+@click.option(
     "--jobs", type=int, default=-1, help="Cuántas a la vez; si no se dice, una por núcleo."
 )
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1),
     help="De los ejemplos ocultos; si no se dice, una al azar que se guarda con las notas.",
 )  # fmt: skip
-def grade(submissions, assignment, out, worksheet, canvas, trust, check, jobs, seed):
+def grade(submissions, assignment, out, worksheet, canvas, trust, check, cluster, jobs, seed):
     """Califica las entregas de una clase: una carpeta, o el zip de Moodle o de Canvas."""
     from musiclab import grading
 
@@ -135,6 +138,7 @@ def grade(submissions, assignment, out, worksheet, canvas, trust, check, jobs, s
         out,
         trust=trust,
         n_jobs=jobs or -1,
+        cluster=cluster,
         seed=seed,
         show=click.echo,
         worksheet=worksheet,

@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import json
+import tempfile
 import warnings
 import zipfile
 
@@ -15,7 +16,7 @@ from musiclab.grading.results import ItemResult, RunResult
 STEM = "02_representar_la_musica"
 SOLVED = json.loads((NOTEBOOKS / "soluciones" / f"{STEM}.ipynb").read_text(encoding="utf-8"))
 RELEASED = json.loads((NOTEBOOKS / "ejercicios" / f"{STEM}.ipynb").read_text(encoding="utf-8"))
-N_POINTS = 12
+N_POINTS = 14
 WRONG = "def transportar(alturas, semitonos):\n    return [a + semitonos for a in alturas]"
 
 
@@ -118,9 +119,10 @@ def copied():
 
 
 def in_one_cell():
-    """All answers in a cell of the student's own at the top, and the stubs below."""
-    notebook = copy.deepcopy(RELEASED)
-    notebook["cells"].insert(0, code_cell("\n\n".join(SOLUTIONS.values()), id="todo"))
+    """Answers in a cell of the student's own at the top, where nothing is imported yet, and stubs."""
+    notebook = handed_in(mi_melodia=SOLUTIONS["mi_melodia"])
+    first = [source for name, source in SOLUTIONS.items() if name != "mi_melodia"]
+    notebook["cells"].insert(0, code_cell("\n\n".join(first), id="todo"))
     return notebook
 
 
@@ -203,8 +205,9 @@ def read_table(data, delimiter=","):
 
 def plain_judge(cells, items, seed, isolation="none"):
     """Run the cells in this process; for cells that tests have written."""
-    namespace, errors = {}, []
+    namespace, errors, results = {}, [], []
     with contextlib.ExitStack() as quiet:
+        quiet.enter_context(contextlib.chdir(quiet.enter_context(tempfile.TemporaryDirectory())))
         quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         quiet.enter_context(contextlib.redirect_stderr(io.StringIO()))
         quiet.enter_context(warnings.catch_warnings(action="ignore"))
@@ -213,15 +216,21 @@ def plain_judge(cells, items, seed, isolation="none"):
                 exec(compile(source, name, "exec"), namespace)
             except Exception as error:
                 errors.append(f"{type(error).__name__} en {name}")
-    results = []
-    for item in items:
-        exercise = importlib.import_module(f"musiclab.exercises.{item.module}").ALL[item.grade_id]
-        verdict = exercise.check(namespace.get(exercise.name), seed)
-        points = item.points if verdict.status == "correcto" else 0.0
-        reason = "No da lo que se pide." if verdict.status == "incorrecto" else ""
-        results.append(
-            ItemResult(
-                item.grade_id, points, item.points, verdict.status, reason, verdict.misconception
+        for item in items:
+            exercise = importlib.import_module(f"musiclab.exercises.{item.module}").ALL[
+                item.grade_id
+            ]
+            verdict = exercise.check(namespace.get(exercise.name), seed)
+            points = item.points if verdict.status == "correcto" else 0.0
+            reason = "No da lo que se pide." if verdict.status == "incorrecto" else ""
+            results.append(
+                ItemResult(
+                    item.grade_id,
+                    points,
+                    item.points,
+                    verdict.status,
+                    reason,
+                    verdict.misconception,
+                )
             )
-        )
     return RunResult(tuple(results), isolation, True, "", tuple(errors), 0.1)

@@ -264,9 +264,9 @@ def test_a_rubric_is_made_from_its_solution(root):
         ("points: 2", "points: -1", "debe ser un número de 0"),
         ("grade_id: transportar", "grade_id: transportes", "«transportes» no está en el cuaderno"),
         ("grade_id: transportar", "grade_id: a_eventos", "«a_eventos» está dos veces"),
-        ("kind: question", "kind: examen", "kind debe ser function o question"),
+        ("kind: question", "kind: examen", "kind debe ser function, question, artifact"),
         ("items:", "cosas:", "debe tener «items:»"),
-        ("points: 2", "puntos: 2", "debe tener grade_id, points"),
+        ("points: 2", "puntos: 2", "debe tener grade_id, points, kind y module"),
         ("points: 2", "points: 2\n  partial: {nada: 0.5}", "confusiones conocidas"),
         ("items:", "late: mañana\nitems:", "la regla de lo que llega tarde"),
         ("items:", "items: [", "no es YAML"),
@@ -284,17 +284,17 @@ def test_a_mended_rubric_needs_no_run(root, grading, tmp_path):
     classes.write_folder(tmp_path / "e", {"Ana": classes.honest(), "Eva": classes.half_done()})
     assert grading(tmp_path / "e")[0]["Eva"].points == 2
     path = root / "soluciones" / f"{STEM}.yaml"
-    text = path.read_text().replace("points: 2", "points: 2,5\n  partial: {kept: 0.4}")
+    text = path.read_text().replace("points: 2", "points: 2,5\n  partial: {kept: 0.4}", 1)
     path.write_text(text.replace("hint: ''", "hint: Piensa en <b>12</b>.", 2))
 
     def never(*_, **__):
         raise AssertionError("it was run")
 
     class_, said = grading(tmp_path / "e", judge=never)
-    assert (class_["Ana"].points, class_["Eva"].points) == (12.5, 3)
+    assert (class_["Ana"].points, class_["Eva"].points) == (14.5, 3)
     assert "2 no han cambiado" in said[0]
     page = (tmp_path / "notas" / "feedback" / "eva.html").read_text()
-    assert "Pista: Piensa en &lt;b&gt;12&lt;/b&gt;." in page and "3 de 12,5" in page
+    assert "Pista: Piensa en &lt;b&gt;12&lt;/b&gt;." in page and "3 de 14,5" in page
 
 
 def test_late_is_a_rule(root, grading, tmp_path):
@@ -312,9 +312,9 @@ def test_late_is_a_rule(root, grading, tmp_path):
     (tmp_path / "hoja.csv").write_text(SPANISH, encoding="utf-8")
     source = classes.write_zip(tmp_path / "m.zip", files)
     class_, _ = grading(source, worksheet=tmp_path / "hoja.csv")
-    assert (class_["Ana"].points, class_["Eva"].points) == (12, pytest.approx(12 * 0.8))
+    assert (class_["Ana"].points, class_["Eva"].points) == (14, pytest.approx(14 * 0.8))
     page = (tmp_path / "notas" / "feedback" / "102.html").read_text()
-    assert "9,6 de 12 (con un 20 % menos por llegar tarde)" in page
+    assert "11,2 de 14 (con un 20 % menos por llegar tarde)" in page
 
 
 # The pipeline
@@ -613,7 +613,7 @@ def test_moodle_finds_each_page_of_feedback(grading, tmp_path):
             for name in archive.namelist()
         ]
         assert [one[2] for one in found] == ["101", "102"]
-        assert "Nota: 12 de 12" in archive.read(archive.namelist()[0]).decode()
+        assert "Nota: 14 de 14" in archive.read(archive.namelist()[0]).decode()
 
 
 def test_delivering_leaves_no_page_of_yesterday(grading, tmp_path):
@@ -652,11 +652,11 @@ def test_the_page_for_teachers_is_true(tmp_path, monkeypatch):
         done = CliRunner().invoke(cli.main, words)
         assert done.exit_code == (1 if "--check" in words and not isolates else 0), done.output
     rows = {row["id"]: row for row in read_table((tmp_path / "notas" / "grades.csv").read_bytes())}
-    assert [rows[k]["nota"] for k in ("101", "102", "103")] == ["12", "2", "0"]
+    assert [rows[k]["nota"] for k in ("101", "102", "103")] == ["14", "2", "0"]
     grades = [
         row["Calificación"] for row in read_table((tmp_path / "notas/moodle.csv").read_bytes())
     ]
-    assert grades == ["10.00", "1.67", "7,00", ""]
+    assert grades == ["10.00", "1.43", "7,00", ""]
 
 
 def test_a_student_hears_what_the_grader_would_say(tmp_path):

@@ -2,9 +2,10 @@
 
 One module a lesson holds its exercises (the slow, obvious specification,
 cases from a seed, known misconceptions) and questions, and a `check_…` for
-each; `exercise` says what they are made of.
+each; `exercise` and `artifact` say what they are made of.
 """
 
+from musiclab.exercises.artifact import Artifact
 from musiclab.exercises.exercise import PENDING, RIGHT, WRONG, Exercise, Question, Verdict
 
-__all__ = ["PENDING", "RIGHT", "WRONG", "Exercise", "Question", "Verdict"]
+__all__ = ["PENDING", "RIGHT", "WRONG", "Artifact", "Exercise", "Question", "Verdict"]

@@ -5,6 +5,7 @@ are whole sixteenths. Its tokens are `60.64.67:4` for what sounds, `r:2` for a
 rest, and END_OF_SONG, which closes every song.
 """
 
+from musiclab.exercises.artifact import Artifact
 from musiclab.exercises.exercise import Exercise, Question
 from musiclab.music import NoteEvent, Song
 from musiclab.playback import player
@@ -188,14 +189,6 @@ def _empty_rests(notas):
     return [*tokens, END_OF_SONG]
 
 
-def _ends_for_durations(notas):
-    return a_eventos([(onset, onset + duration, pitches) for onset, duration, pitches in notas])
-
-
-def _without_durations(notas):
-    return [token.partition(":")[0] for token in a_eventos(notas)]
-
-
 def _notes(tokens, rests_pass=True, notes_pass=True, stop=True, keep_rests=False):
     """Return what `de_eventos` gives when a step of it is left out."""
     notes, now = [], 0
@@ -355,10 +348,13 @@ A_EVENTOS = Exercise(
             "Has olvidado cerrar la canción con «fin».",
         ),
         "ends": (
-            _ends_for_durations,
+            lambda notas: a_eventos([(o, o + d, pitches) for o, d, pitches in notas]),
             "Detrás de los dos puntos has puesto el final de la nota: va la duración.",
         ),
-        "no_durations": (_without_durations, "Has olvidado las duraciones."),
+        "no_durations": (
+            lambda notas: [token.partition(":")[0] for token in a_eventos(notas)],
+            "Has olvidado las duraciones.",
+        ),
         "only_lowest": (
             lambda notas: a_eventos([(o, d, [min(pitches)]) for o, d, pitches in notas]),
             "Has escrito una sola altura de cada acorde: van todas, con un punto entre ellas.",
@@ -428,16 +424,24 @@ GRID = Question(
     "pregunta_3",
     130,
     why="Dos compases son 32 semicorcheas, de cuatro símbolos cada una; más <start> y <end>.",
-    hint="En cada semicorchea hay un símbolo por voz, también por las que callan; "
-    "y la canción lleva <start> y <end>.",
+    hint="En cada semicorchea hay un símbolo por voz, también si calla; suma <start> y <end>.",
+)
+
+SUNG = {"at_least": 48, "at_most": 84}  # from C3 to C6
+MELODY = Artifact(
+    "mi_melodia",
+    "mi_melodia.mid",
+    {"notes": {"at_least": 8}, "seconds": {"at_most": 60}, "pitches": SUNG},
 )
 
 check_clase_de_altura = CLASE.check
 check_transportar = TRANSPORTAR.check
 check_a_eventos = A_EVENTOS.check
 check_de_eventos = DE_EVENTOS.check
+check_mi_melodia = MELODY.check
 check_pregunta_1 = WAIT.check
 check_pregunta_2 = LOSSES.check
 check_pregunta_3 = GRID.check
 
-ALL = {one.name: one for one in (CLASE, TRANSPORTAR, A_EVENTOS, DE_EVENTOS, WAIT, LOSSES, GRID)}
+EVERY = (CLASE, TRANSPORTAR, A_EVENTOS, DE_EVENTOS, MELODY, WAIT, LOSSES, GRID)
+ALL = {one.name: one for one in EVERY}

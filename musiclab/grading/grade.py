@@ -8,45 +8,26 @@ the end, so that a mended one needs no run.
 """
 
 import json
-import os
 import secrets
-import signal
-import threading
-import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from musiclab.course.parameters import EXHAUSTED, NOTEBOOKS, read_notebook, read_parameters
 from musiclab.errors import GradingError, ReleaseError
 from musiclab.files import output_folder, read_regular, shown, write_json
-from musiclab.grading.collecting import MOST_BYTES, collect
+from musiclab.grading.collecting import MOST_BYTES, Submission, collect
 from musiclab.grading.delivering import deliver
 from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
 from musiclab.grading.release import EXERCISES, solutions
-from musiclab.grading.reporting import OWN_FAULT, Graded, people
-from musiclab.grading.restoring import backbone_of, restore
+from musiclab.grading.reporting import Graded, people
+from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
-from musiclab.grading.rubric import Rubric, check_rubric, items_of, read_rubric
-from musiclab.progress import progress
+from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
+from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
 
-PACKAGE = Path(__file__).parents[1]
-STATE = "calificacion.json"
-# What of this room has no say in what a run gives.
-REPORTS_ONLY = (
-    "__init__",
-    "collecting",
-    "delivering",
-    "grade",
-    "leaks",
-    "lms",
-    "release",
-    "reporting",
-    "rubric",
-)
-FOLDER_INSIDE = "salidas"
-WATCH, TICK_S = "musiclab-vela", 0.5
+STATE, RESULTS = "calificacion.json", "results"
 
 
 @dataclass(frozen=True)
@@ -83,26 +64,14 @@ def load_assignment(name, root=NOTEBOOKS):
             raise GradingError(f"no existe «{shown(one.name)}»; ejecuta make release, que lo hace")
     rubric, released = read_rubric(rubric_path), read_notebook(path)
     check_rubric(rubric, released, rubric_path)
-    return _assignment(source.stem, path, released, rubric)
+    assignment = _assignment(source.stem, path, released, rubric)
+    check_chosen(rubric, assignment.parameters, rubric_path)
+    return assignment
 
 
 def _assignment(stem, path, released, rubric):
     digest = sha256(path.read_bytes()).hexdigest()
     return Assignment(stem, backbone_of(released), rubric, read_parameters(path), digest)
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that one process needs to run one submission."""
-
-    id: str
-    data: bytes
-    key: str
-    assignment: Assignment
-    seed: int
-    notebook_seed: int
-    isolation: str
-    path: Path
 
 
 def grade(
@@ -113,6 +82,7 @@ def grade(
     worksheet=None,
     canvas=None,
     n_jobs=-1,
+    cluster=None,
     seed=None,
     judge=None,
     root=NOTEBOOKS,
@@ -124,6 +94,7 @@ def grade(
     trust: run without isolation what comes from those whom the teacher trusts
     worksheet, canvas: the teacher's files, which come back filled in
     n_jobs: processes at once, -1 for all cores
+    cluster: address of a Dask scheduler whose machines run the notebooks
     seed: of the hidden inputs; without it the one that `out` has, or a new one
     judge: in place of `judging.judge`, for tests
     show: what takes Spanish sentences on the way
@@ -141,19 +112,19 @@ def grade(
     folder = output_folder(out)
     seed = _seed(folder, assignment.stem, seed)
     isolation = "none" if trust else "bubblewrap"
-    if judge is None and not trust:
+    if judge is None and not trust and not cluster:
         check_isolation()
-    tasks = [_task(one, assignment, seed, isolation, folder) for one in handed_in]
     todo = [
         task
-        for one, task in zip(handed_in, tasks, strict=True)
-        if not one.problem and not _is_done(task, assignment)
+        for one in handed_in
+        if not one.problem and not _is_done(task := _task(one, assignment, seed, isolation), folder)
     ]
-    show(_plan(len(tasks), len(todo)))
-    _run(todo, judge, n_jobs)
-    class_ = [
-        _graded(one, task, assignment, times) for one, task in zip(handed_in, tasks, strict=True)
-    ]
+    show(_plan(len(handed_in), len(todo)))
+    for leftover in (folder / RESULTS).glob(".*.tmp-*"):
+        with suppress(OSError):
+            leftover.unlink()
+    run_all(todo, judge, n_jobs, cluster, lambda one: write_json(_path(one["id"], folder), one))
+    class_ = [_graded(one, assignment, folder, times) for one in handed_in]
     for sentence in deliver(class_, assignment, folder, worksheet, canvas):
         show(sentence)
     return class_
@@ -179,7 +150,8 @@ def check_own(path, name, root=NOTEBOOKS, judge=None):
     """
     released_path = _released_path(name, root)
     released = read_notebook(released_path)
-    rubric = Rubric(items_of(released))
+    shown_seed = {k: v for k, v in read_parameters(released_path).items() if k == "SEED"}
+    rubric = Rubric(items_of(released), parameters=shown_seed)
     assignment = _assignment(released_path.stem, released_path, released, rubric)
     try:
         data = read_regular(path, MOST_BYTES)
@@ -193,11 +165,11 @@ def check_own(path, name, root=NOTEBOOKS, judge=None):
 
         isolation = check_machine().isolation
     seed = assignment.parameters.get("SEED", 0)
-    task = Task("tuya", data, "", assignment, seed, seed, isolation, Path(path))
-    restored = _restored(task)
+    task = _task(Submission("tuya", "", data), assignment, seed, isolation)
+    restored = restored_of(task)
     if restored.problem:
         raise GradingError(f"«{shown(path)}»: {restored.problem}")
-    return _judged(task, restored, judge), restored.notes
+    return judged(task, restored, judge), restored.notes
 
 
 def _released_path(name, root):
@@ -231,48 +203,52 @@ def _seed(folder, stem, seed):
     return seed
 
 
-def _task(one, assignment, seed, isolation, folder):
-    # The seed that the notebook sees says nothing of that of the hidden inputs.
-    inside = int.from_bytes(sha256(f"{seed} {one.id}".encode()).digest()[:4])
-    code = code_digest(sorted({item.module for item in assignment.rubric.items}))
-    parts = (sha256(one.data).hexdigest(), assignment.digest, code, str(seed), isolation)
-    key = sha256("\n".join(parts).encode()).hexdigest()
-    path = folder / "results" / f"{one.id}.json"
-    return Task(one.id, one.data, key, assignment, seed, inside, isolation, path)
+def _path(name, folder):
+    return folder / RESULTS / f"{name}.json"
 
 
-_DIGESTS = {}
+def _task(one, assignment, seed, isolation):
+    """Return the Task of a submission, with a key of all that its result hangs on."""
+    items = assignment.rubric.items
+    parameters = assignment.rubric.parameters_of(one.id, assignment.parameters, seed)
+    code = code_digest(modules_of(items))
+    asked = [(item.grade_id, item.kind, item.file, item.wanted, item.tolerance) for item in items]
+    parts = (
+        sha256(one.data).hexdigest(),
+        assignment.digest,
+        code,
+        seed,
+        isolation,
+        parameters,
+        asked,
+    )
+    key = sha256(repr(parts).encode()).hexdigest()
+    return Task(
+        one.id,
+        one.name,
+        one.data,
+        key,
+        code,
+        assignment.backbone,
+        items,
+        assignment.digest,
+        seed,
+        parameters,
+        isolation,
+    )
 
 
-def code_digest(modules):
-    """Return a digest of the code that judges: of this room, and of some modules of exercises."""
-    names = tuple(modules)
-    if names not in _DIGESTS:
-        judging = sorted(
-            p for p in (PACKAGE / "grading").glob("*.py") if p.stem not in REPORTS_ONLY
-        )
-        core = ("calling", "comparing", "exercise", *names)
-        files = [*judging, *(PACKAGE / "exercises" / f"{one}.py" for one in core)]
-        parts = [path.read_bytes() for path in files if path.is_file()]
-        _DIGESTS[names] = sha256(b"\0".join(parts)).hexdigest()
-    return _DIGESTS[names]
-
-
-def _is_done(task, assignment):
-    """Whether a submission's result is there, for the same key and all items."""
+def _is_done(task, folder):
+    """Whether a submission's result is there, for the same key."""
     try:
-        result = json.loads(task.path.read_text(encoding="utf-8"))
+        result = json.loads(_path(task.id, folder).read_text(encoding="utf-8"))
         run = _run_result(result["run"]) if result["run"] else None
     except (OSError, ValueError, TypeError, KeyError, *EXHAUSTED):
         return False
-    if result.get("key") != task.key:
-        return False
-    wanted = {item.grade_id for item in assignment.rubric.items}
-    return run is None or (
-        wanted <= {one.grade_id for one in run.items}
-        # The grader's own fault is tried again.
-        and all(one.points is not None for one in run.items)
-    )
+    # The grader's own fault is tried again.
+    points = {one.grade_id: one.points for one in run.items} if run else {}
+    whole = run is None or {item.grade_id for item in task.items} <= points.keys()
+    return result.get("key") == task.key and whole and None not in points.values()
 
 
 def _run_result(data):
@@ -286,88 +262,10 @@ def _plan(n_all, n_todo):
     return f"{people(n_all)}; {n_all - n_todo} no han cambiado y no se repiten."
 
 
-# Running
-
-
-def _run(todo, judge, n_jobs):
-    """Run some tasks on all cores; each writes its own result."""
-    import joblib
-
-    if not todo:
-        return
-    for leftover in todo[0].path.parent.glob(".*.tmp-*"):
-        with suppress(OSError):
-            leftover.unlink()
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    parallel = joblib.Parallel(n_jobs=min(n_jobs, len(todo)), return_as="generator_unordered")
-    done = parallel(joblib.delayed(_in_worker)(task, judge, os.getpid()) for task in todo)
-    bar = progress(done, "Calificando", "entrega", total=len(todo))
-    try:
-        for name in bar:
-            bar.set_postfix_str(name, refresh=False)
-    except BrokenProcessPool as error:
-        raise GradingError(
-            "un proceso del corrector se ha cerrado, quizá por falta de memoria; repite la orden con "
-            "--jobs 1: sigue donde estaba"
-        ) from error
-
-
-def _in_worker(task, judge, parent):
-    """Run one submission in another process, which ends with the one that asked for it."""
-    if os.getppid() == parent and not any(t.name == WATCH for t in threading.enumerate()):
-
-        def watch():
-            while os.getppid() == parent:
-                time.sleep(TICK_S)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=watch, name=WATCH, daemon=True).start()
-    return run_one(task, judge)
-
-
-def run_one(task, judge=None):
-    """Run one submission and write its result; return its id. A fault of ours is in the result."""
-    try:
-        restored = _restored(task)
-        run = None if restored.problem else _judged(task, restored, judge)
-        about = {"notes": restored.notes, "problem": restored.problem, "written": restored.written}
-    except Exception as error:  # the grader's own fault, which is no student's
-        said = str(error)[:200]
-        reason = said if isinstance(error, GradingError) else f"{type(error).__name__}: {said}"
-        run, about = _fault(task.assignment.rubric.items, task.isolation, reason), {}
-    result = {"id": task.id, "key": task.key, "run": asdict(run) if run else None, **about}
-    hashes = {"submission": sha256(task.data).hexdigest(), "released": task.assignment.digest}
-    write_json(task.path, result | {"hashes": hashes, "seed": task.seed})
-    return task.id
-
-
-def _restored(task):
-    chosen = {"SEED": task.notebook_seed, "OUTPUT_DIR": FOLDER_INSIDE}
-    known = {k: v for k, v in chosen.items() if k in task.assignment.parameters}
-    return restore(task.assignment.backbone, task.data, known)
-
-
-def _judged(task, restored, judge):
-    if judge is None:
-        from musiclab.grading.judging import judge
-    items = task.assignment.rubric.items
-    return judge(list(restored.cells), items, task.seed, isolation=task.isolation)
-
-
-def _fault(items, isolation, reason):
-    failed = [_none(item, reason) for item in items]
-    return RunResult(tuple(failed), isolation, False, "corrector")
-
-
-def _none(item, reason):
-    return ItemResult(item.grade_id, None, item.points, OWN_FAULT, reason)
-
-
 # Marks
 
 
-def _graded(one, task, assignment, times):
+def _graded(one, assignment, folder, times):
     """Return the Graded of a submission from its result on the disk."""
     rubric = assignment.rubric
     hints = {item.grade_id: item.hint for item in rubric.items if item.hint}
@@ -377,9 +275,10 @@ def _graded(one, task, assignment, times):
     if one.problem:
         points = None if one.own_fault else 0.0
         return replace(made, points=points, problem=one.problem)
-    result = json.loads(task.path.read_text(encoding="utf-8"))
+    result = json.loads(_path(one.id, folder).read_text(encoding="utf-8"))
     notes = (*one.notes, *result.get("notes", ()))
-    made = replace(made, notes=notes, written=tuple(result.get("written", ())))
+    own = {k: v for k, v in result.get("parameters", {}).items() if rubric.is_own(k)}
+    made = replace(made, notes=notes, written=tuple(result.get("written", ())), parameters=own)
     if result["run"] is None:
         return replace(made, points=0.0, problem=result["problem"])
     run = rubric.mark(_run_result(result["run"]))

@@ -18,16 +18,16 @@ import secrets
 import time
 
 from musiclab.errors import GradingError
-from musiclab.exercises import PENDING, RIGHT, WRONG, Exercise, Question
+from musiclab.exercises import PENDING, RIGHT, WRONG, Artifact, Exercise, Question
+from musiclab.exercises.artifact import MOST_BYTES
 from musiclab.exercises.calling import Outcome
 from musiclab.exercises.comparing import NAMES, difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
 from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
 from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
-from musiclab.grading.results import ItemResult, RunResult
+from musiclab.grading.results import OUTPUTS, OWN_FAULT, ItemResult, RunResult
 from musiclab.grading.starting import Limits
 
-OWN_FAULT = "error del corrector"
 MOST_SKIPPED = 3  # cells that end the box; with one more, what follows is not run
 
 STOPPED = {
@@ -61,9 +61,11 @@ def judge(cells, items, seed, isolation=BUBBLEWRAP, limits=None):
     """
     started = time.monotonic()
     with contextlib.closing(_Sitting(cells, isolation, limits or Limits())) as sitting:
-        results = tuple(_judged(item, cells, sitting, seed) for item in items)
+        # Files first: no hidden input has come in when they are read.
+        order = sorted(items, key=lambda item: item.kind != "artifact")
+        results = {item.grade_id: _judged(item, cells, sitting, seed) for item in order}
     return RunResult(
-        items=results,
+        items=tuple(results[item.grade_id] for item in items),
         isolation=isolation,
         finished=not sitting.skipped and sitting.has_run,
         stopped_by=sitting.stopped_by,
@@ -180,12 +182,11 @@ def _judged(item, cells, sitting, seed):
         return ItemResult(item.grade_id, points, item.points, status, reason, misconception)
 
     try:
+        if item.kind == "artifact":
+            return result(*_artifact(item, sitting))
         exercise = _exercise(item)
-        # A class of 500 needs no pictures.
         if isinstance(exercise, Exercise):
-            return result(
-                *_function(dataclasses.replace(exercise, show=None), cells, sitting, seed)
-            )
+            return result(*_function(exercise, cells, sitting, seed))
         return result(*_question(exercise, cells, sitting))
     except BoxEndedError as error:
         return result(WRONG, f"No se puede leer: {STOPPED.get(error.reason, error.reason)}.")
@@ -208,7 +209,27 @@ def _exercise(item):
     kind = {"function": Exercise, "question": Question}.get(item.kind)
     if kind is None or not isinstance(exercise, kind):
         raise _OwnFaultError(f"«{item.grade_id}» no es de la clase «{item.kind}».")
-    return exercise
+    if kind is Exercise:
+        exercise = dataclasses.replace(exercise, show=None)  # a class of 500 needs no pictures
+    if item.tolerance is None:
+        return exercise
+    return dataclasses.replace(exercise, tolerance=item.tolerance)
+
+
+def _artifact(item, sitting):
+    """Return the verdict on a file that the notebook wrote to its outputs, or beside itself."""
+    for path in (f"{OUTPUTS}/{item.file}", item.file):
+        answer = sitting.ask({"file": path}, sitting.limits.call_s)
+        if answer.get("found"):
+            break
+    else:
+        return PENDING, f"El cuaderno no ha escrito «{item.file}»."
+    data = _decoded(answer.get("value"))
+    if type(data) is not bytes:
+        most = f"{MOST_BYTES // 2**20} MB"
+        return WRONG, f"«{item.file}» no es un fichero normal, o pasa de {most}."
+    verdict = Artifact(item.grade_id, item.file, item.wanted).judge(data)
+    return verdict.status, verdict.reason
 
 
 def _looked(name, cells, sitting):

@@ -8,12 +8,12 @@ import html
 import io
 import tokenize
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from musiclab.grading.lms import as_csv, safe
-from musiclab.grading.results import RunResult
+from musiclab.grading.results import OWN_FAULT, RunResult
 
-RIGHT, WRONG, PENDING, OWN_FAULT = "correcto", "incorrecto", "pendiente", "error del corrector"
+RIGHT, WRONG, PENDING = "correcto", "incorrecto", "pendiente"
 COLOURS = {RIGHT: "#00795A", WRONG: "#B34700", PENDING: "#5F666D", OWN_FAULT: "#7A3E9D"}
 N_TOKENS, FEWEST, ALIKE, MOST_PAIRS = 5, 40, 0.9, 20
 STOPPED = {
@@ -52,6 +52,7 @@ class Graded:
     points: None where the grader itself failed; lost: share for coming late
     notes: what a student is told; problem: why there was nothing to run
     written: the student's sources; hints: {grade id: the rubric's hint}
+    parameters: {name: value} of those that each student has their own of
     """
 
     id: str
@@ -66,6 +67,7 @@ class Graded:
     problem: str = ""
     written: tuple[str, ...] = ()
     hints: dict | None = None
+    parameters: dict = field(default_factory=dict)
 
     @property
     def share(self):
@@ -176,6 +178,8 @@ def teacher_page(class_, title, remarks=()):
     body += ["<h2>Con un 0</h2>", f"<p>{', '.join(zeros) or 'Nadie.'}</p>"]
     body += ["<h2>Las más lentas</h2>", _slowest(class_)]
     body += ["<h2>Entregas que se parecen</h2>", _alike(class_)]
+    if any(one.parameters for one in class_):
+        body += ["<h2>Parámetros de cada entrega</h2>", _parameters(class_)]
     return PAGE.format(title=html.escape(title), style=STYLE, body="\n".join(body))
 
 
@@ -283,6 +287,15 @@ def _slowest(class_):
     runs = sorted((one for one in class_ if one.run), key=lambda one: -one.run.seconds)[:5]
     rows = [(html.escape(one.name), f"{number(one.run.seconds)} s") for one in runs]
     return _table(("Quién", "Tiempo"), rows, numbers=(1,)) if rows else "<p>Ninguna.</p>"
+
+
+def _parameters(class_):
+    rows = [
+        (html.escape(one.name), html.escape(", ".join(f"{k} = {v}" for k, v in given.items())))
+        for one in class_
+        if (given := one.parameters)
+    ]
+    return _table(("Quién", "Con qué se ejecutó"), rows)
 
 
 def _alike(class_):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+OWN_FAULT = "error del corrector"
+OUTPUTS = "salidas"  # where a notebook writes to, in its own folder
 
 
 @dataclass(frozen=True)
@@ -12,8 +15,11 @@ class Item:
     grade_id: str  # "transportar", "pregunta_1"
     points: float
     module: str  # "representing": musiclab.exercises.representing.ALL[grade_id]
-    kind: str  # "function" or "question"
+    kind: str  # "function", "question" or "artifact"
     hint: str = ""
+    file: str = ""  # of an artifact, in the folder of outputs
+    wanted: dict = field(default_factory=dict)  # of an artifact, as exercises.Artifact has it
+    tolerance: float | None = None  # of numbers, in place of the exercise's own
 
 
 @dataclass(frozen=True)

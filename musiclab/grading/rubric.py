@@ -5,29 +5,42 @@ points, hints, half marks for a known misconception, a rule for what comes
 late. A mended rubric gives new marks to what has been run already.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
 
-from musiclab.course.parameters import NOTEBOOKS, read_notebook, read_number
-from musiclab.errors import GradingError, ReleaseError
-from musiclab.files import shown, write_bytes
+from musiclab.course.parameters import (
+    NOTEBOOKS,
+    merge_parameters,
+    read_notebook,
+    read_number,
+)
+from musiclab.errors import GradingError, ParameterError, ReleaseError
+from musiclab.exercises import RIGHT, Artifact
+from musiclab.exercises.artifact import BOUNDS, JSON, MEASURES, MIDI, MOST_BYTES
+from musiclab.files import read_regular, reason, shown, write_bytes
 from musiclab.grading.leaks import grade_id, place
 from musiclab.grading.matching import EXERCISES, PREFIX, parsed
 from musiclab.grading.release import solutions
-from musiclab.grading.results import Item
+from musiclab.grading.results import OUTPUTS, Item
 
-KINDS = {"Exercise": "function", "Question": "question"}
+KINDS = {"Exercise": "function", "Question": "question", "Artifact": "artifact"}
+PER_STUDENT, ANY = "per_student", object()
+CHANGES = ("partial", "tolerance")  # what a rubric may say of functions and questions
 HEADING = """\
 # Con qué se califica «{stem}». Puedes cambiar:
 #   points   los puntos de cada ejercicio; con decimales si hace falta
 #   hint     una frase que verá quien no lo tenga bien
 #   partial  la parte de los puntos que da una confusión conocida, por ejemplo
 #            partial: {{no_limits: 0.5}}
+#   tolerance  cuánto puede apartarse un número del que se pide, por ejemplo 0.01
 # y añadir al final una regla para lo que llega tarde (partes de la nota):
 #   late: {{due: 2026-11-20 23:59, per_day: 0.1, most: 0.5}}
+# o los parámetros con que se ejecuta el cuaderno, iguales o distintos para cada cual:
+#   parameters: {{SEED: per_student}}
 # Después, repite «musiclab grade»: lo que ya se ejecutó no se vuelve a ejecutar.
 """
 
@@ -54,16 +67,44 @@ class Late:
 
 @dataclass(frozen=True)
 class Rubric:
-    """The items of an assignment, half marks {grade id: {misconception: share}}, a rule."""
+    """What an assignment is marked by.
+
+    partial: half marks, {grade id: {misconception: share}}; late: a rule, or None
+    parameters: {name: value}; a list of values, one for each student, or PER_STUDENT
+    """
 
     items: tuple[Item, ...]
     partial: dict = field(default_factory=dict)
     late: Late | None = None
+    parameters: dict = field(default_factory=dict)
 
     @property
     def total(self):
         """Return the points of all items."""
         return sum(item.points for item in self.items)
+
+    def is_own(self, name):
+        """Return whether each student has a value of their own for a parameter."""
+        chosen = self.parameters.get(name)
+        return chosen == PER_STUDENT or isinstance(chosen, list)
+
+    def parameters_of(self, who, defaults, seed):
+        """Return {name: value} of what a student's notebook is run with.
+
+        who: id of the student; defaults: {name: value} of the notebook's parameters
+        seed: of the run; the notebook's own SEED is drawn from it, unless the rubric says it
+
+        Raises ParameterError for a name or a value that the notebook does not take.
+        """
+        chosen = {}
+        for name, value in ({"SEED": ANY} | self.parameters).items():
+            drawn = _drawn(seed, name, who if self.is_own(name) else "")
+            if isinstance(value, list):
+                value = value[drawn % len(value)]
+            chosen[name] = drawn if value in (ANY, PER_STUDENT) else value
+        wanted = {k: v for k, v in chosen.items() if k in self.parameters or k in defaults}
+        outputs = {"OUTPUT_DIR": OUTPUTS} if "OUTPUT_DIR" in defaults else {}
+        return merge_parameters(defaults, wanted) | outputs
 
     def mark(self, run):
         """Return a RunResult with this rubric's points, whatever the points were when it ran."""
@@ -80,6 +121,11 @@ class Rubric:
         return replace(result, points=points, max_points=item.points)
 
 
+def _drawn(seed, name, who):
+    """Return a number that says nothing of the seed of the hidden inputs."""
+    return int.from_bytes(sha256(f"{seed} {name} {who}".encode()).digest()[:4])
+
+
 def items_of(notebook):
     """Return the items of a notebook, solved or released, from its check cells."""
     found = []
@@ -93,15 +139,19 @@ def items_of(notebook):
             if getattr(node, "module", None) and any(a.name == name for a in node.names)
         )
         points = cell.metadata["nbgrader"]["points"]
-        found.append(Item(name.removeprefix(PREFIX), points, module, _kind(module, name)))
+        found.append(_item_of(name.removeprefix(PREFIX), points, module))
     return tuple(found)
 
 
-def _kind(module, check):
+def _item_of(name, points, module):
     import importlib
 
-    exercise = getattr(importlib.import_module(f"{EXERCISES}.{module}"), check).__self__
-    return KINDS[type(exercise).__name__]
+    check = getattr(importlib.import_module(f"{EXERCISES}.{module}"), f"{PREFIX}{name}")
+    exercise = check.__self__
+    item = Item(name, points, module, KINDS[type(exercise).__name__])
+    if isinstance(exercise, Artifact):
+        return replace(item, file=exercise.file, wanted=exercise.wanted)
+    return item
 
 
 def make_rubrics(names=(), root=NOTEBOOKS, check=False):
@@ -127,18 +177,29 @@ def make_rubrics(names=(), root=NOTEBOOKS, check=False):
 
 def rubric_text(notebook, stem):
     """Return the text of the rubric that a solved notebook begins with."""
-    items = [asdict(item) for item in items_of(notebook)]
+    items = [_as_written(item) for item in items_of(notebook)]
     body = yaml.safe_dump({"items": items}, sort_keys=False, allow_unicode=True, width=100)
     return HEADING.format(stem=stem) + body.replace("\n- ", "\n\n- ").replace(
         "items:\n\n", "items:\n"
     )
 
 
+def _as_written(item):
+    """Return an item as a rubric says it: what an artifact is asked for stands beside its name."""
+    said = {name: getattr(item, name) for name in ("grade_id", "points", "module", "kind", "hint")}
+    return said | ({"file": item.file, **item.wanted} if item.kind == "artifact" else {})
+
+
 def check_rubric(rubric, notebook, path):
-    """Raise GradingError unless a rubric has the items of its notebook, in whatever order."""
+    """Raise GradingError unless a rubric has the items of its notebook, in whatever order.
+
+    It may have artifacts that no cell of the notebook checks.
+    """
     wanted = {item.grade_id: item for item in items_of(notebook)}
     for item in rubric.items:
         if item.grade_id not in wanted:
+            if item.kind == "artifact":
+                continue
             known = ", ".join(wanted)
             raise _fault(path, f"«{item.grade_id}» no está en el cuaderno; los que hay son {known}")
         mine = wanted[item.grade_id]
@@ -164,8 +225,10 @@ def read_rubric(path):
         raise _fault(path, f"no es YAML ({said}); revisa la sangría y las comillas") from error
     if not isinstance(data, dict) or not isinstance(data.get("items"), list) or not data["items"]:
         raise _fault(path, "debe tener «items:» con una lista de ejercicios")
-    if strange := data.keys() - {"items", "late"}:
-        raise _fault(path, f"no se entiende «{min(strange)}»; solo puede tener items y late")
+    if strange := data.keys() - {"items", "late", "parameters"}:
+        raise _fault(
+            path, f"no se entiende «{min(strange)}»; solo puede tener items, late y parameters"
+        )
     items = tuple(_item(one, path) for one in data["items"])
     names = [item.grade_id for item in items]
     if len(set(names)) < len(names):
@@ -175,19 +238,84 @@ def read_rubric(path):
         for one, item in zip(data["items"], items, strict=True)
         if one.get("partial")
     }
-    return Rubric(items, partial, _late(data["late"], path) if data.get("late") else None)
+    late = _late(data["late"], path) if data.get("late") else None
+    return Rubric(items, partial, late, _parameters(data.get("parameters") or {}, path))
 
 
 def _item(one, path):
-    if not isinstance(one, dict) or not {"grade_id", "points", "module", "kind"} <= one.keys():
-        raise _fault(path, "cada ejercicio debe tener grade_id, points, module y kind")
+    is_file = isinstance(one, dict) and one.get("kind") == "artifact"
+    needed = {"grade_id", "points", "kind", "file" if is_file else "module"}
+    if not isinstance(one, dict) or not needed <= one.keys():
+        raise _fault(
+            path,
+            "cada ejercicio debe tener grade_id, points, kind y module (o file, si es artifact)",
+        )
     name = str(one["grade_id"])
-    if strange := one.keys() - {"grade_id", "points", "module", "kind", "hint", "partial"}:
+    known = {*needed, "module", "hint", *((*MEASURES, "equals") if is_file else CHANGES)}
+    if strange := one.keys() - known:
         raise _fault(path, f"en «{name}» no se entiende «{min(strange)}»; quítalo")
     if one["kind"] not in KINDS.values():
-        raise _fault(path, f"en «{name}», kind debe ser function o question")
+        raise _fault(path, f"en «{name}», kind debe ser {', '.join(KINDS.values())}")
     points = _number(one["points"], f"points de «{name}»", 1000, path)
-    return Item(name, points, str(one["module"]), one["kind"], str(one.get("hint", "")))
+    made = Item(
+        name, points, str(one.get("module", "")), str(one["kind"]), str(one.get("hint", ""))
+    )
+    if is_file:
+        return replace(made, file=_file(one, path), wanted=_wanted(one, path))
+    if "tolerance" in one:
+        tolerance = _number(one["tolerance"], f"tolerance de «{name}»", 1000, path)
+        return replace(made, tolerance=float(tolerance))
+    return made
+
+
+def _file(one, path):
+    """Return the name of an artifact; raise GradingError for what nobody should open."""
+    name = str(one["file"])
+    kind = Path(name).suffix.lower()
+    if Path(name).name != name or kind not in (*MIDI, *JSON):
+        raise _fault(
+            path,
+            f"file de «{one['grade_id']}» es «{name[:60]}» y debe ser el nombre de un .mid o de un "
+            ".json; otros ficheros pueden ejecutar código al abrirse",
+        )
+    if kind in JSON and ("equals" not in one or one.keys() & set(MEASURES)):
+        raise _fault(
+            path, f"de «{name}» solo se puede pedir equals, un .json al lado de la rúbrica"
+        )
+    return name
+
+
+def _wanted(one, path):
+    """Return what is asked for of an artifact, as `exercises.Artifact` has it."""
+    wanted = {}
+    for measure in MEASURES:
+        if measure not in one:
+            continue
+        bounds = one[measure]
+        what = f"{measure} de «{one['grade_id']}»"
+        if not isinstance(bounds, dict) or not bounds or bounds.keys() - set(BOUNDS):
+            raise _fault(path, f"{what} se escribe así: {measure}: {{at_least: 20, at_most: 60}}")
+        wanted[measure] = {k: _number(v, f"{k} de {what}", 10**6, path) for k, v in bounds.items()}
+    if "equals" in one:
+        wanted["equals"] = _reference(one, path)
+    return wanted
+
+
+def _reference(one, path):
+    """Return the bytes of the file beside the rubric that an artifact has to equal."""
+    said = shown(str(one["equals"]))
+    try:
+        data = read_regular(Path(path).parent / said, MOST_BYTES)
+        if Artifact(one["grade_id"], one["file"], {"equals": data}).judge(data).status == RIGHT:
+            return data
+        problem = "no se entiende"
+    except (OSError, ValueError) as error:
+        problem = reason(error)
+    raise _fault(
+        path,
+        f"equals de «{one['grade_id']}» es «{said[:60]}», que {problem}; debe ser un fichero de la "
+        "misma clase, al lado de la rúbrica",
+    )
 
 
 def _partial(shares, item, path):
@@ -199,6 +327,32 @@ def _partial(shares, item, path):
         said = ", ".join(known) or "ninguna"
         raise _fault(path, f"las confusiones conocidas de «{item.grade_id}» son: {said}")
     return {k: _number(v, f"partial de «{item.grade_id}»", 1, path) for k, v in shares.items()}
+
+
+def _parameters(chosen, path):
+    said = isinstance(chosen, dict) and all(
+        isinstance(one, str) and one
+        for value in chosen.values()
+        for one in (value if isinstance(value, list) and value else [value])
+    )
+    if not said:
+        example = "parameters: {SEED: per_student, N_NOTES: [20, 30, 40]}"
+        raise _fault(path, f"los parámetros del cuaderno se escriben así: {example}")
+    if "OUTPUT_DIR" in chosen:
+        raise _fault(path, "OUTPUT_DIR lo elige el corrector; quítalo de parameters")
+    return chosen
+
+
+def check_chosen(rubric, defaults, path):
+    """Raise GradingError unless a notebook takes all parameters that its rubric may give it."""
+    for name, value in rubric.parameters.items():
+        if value == PER_STUDENT and type(defaults.get(name, 0)) is not int:
+            raise _fault(path, f"{name} no es un entero; da una lista en vez de {PER_STUDENT}")
+        for one in value if isinstance(value, list) else [value]:
+            try:
+                replace(rubric, parameters={name: one}).parameters_of("", defaults, 0)
+            except ParameterError as error:
+                raise _fault(path, f"en parameters, {error}") from error
 
 
 def _late(rule, path):

@@ -1,0 +1,209 @@
+"""Submissions run on all cores of a machine, or of a cluster.
+
+A result comes back as data and is written where the grading was started, as
+soon as it is there. What another machine needs is in its Task, and the same
+version of musiclab.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from musiclab.errors import GradingError
+from musiclab.grading.restoring import restore
+from musiclab.grading.results import OWN_FAULT, ItemResult, RunResult
+from musiclab.progress import progress
+
+PACKAGE = Path(__file__).parents[1]
+# What of this room has no say in what a run gives.
+REPORTS_ONLY = (
+    "__init__",
+    "collecting",
+    "delivering",
+    "grade",
+    "leaks",
+    "lms",
+    "release",
+    "reporting",
+    "rubric",
+)
+WATCH, TICK_S = "musiclab-vela", 0.5
+BAR = "{desc}: {n_fmt} de {total_fmt} |{bar:20}| quedan {remaining}{postfix}"
+ANSWERS_WITHIN_S = 20
+LONGEST_POSTFIX = 36
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one process needs to run one submission.
+
+    key: of all that its result hangs on; code: digest of the code that judges
+    backbone: the released cells; items: of the rubric
+    released: digest of the released notebook
+    seed: of the hidden inputs; parameters: of the notebook, {name: value}
+    """
+
+    id: str
+    name: str
+    data: bytes
+    key: str
+    code: str
+    backbone: tuple
+    items: tuple
+    released: str
+    seed: int
+    parameters: dict
+    isolation: str
+
+
+@cache
+def code_digest(modules):
+    """Return a digest of the code that judges: of this room, and of some modules of exercises.
+
+    modules: tuple of names
+    """
+    judging = sorted(p for p in (PACKAGE / "grading").glob("*.py") if p.stem not in REPORTS_ONLY)
+    core = ("artifact", "calling", "comparing", "exercise", *modules)
+    files = [*judging, *(PACKAGE / "exercises" / f"{one}.py" for one in core)]
+    parts = [path.read_bytes() for path in files if path.is_file()]
+    return sha256(b"\0".join(parts)).hexdigest()
+
+
+def modules_of(items):
+    """Return the names of the modules of exercises that some items are judged by."""
+    return tuple(sorted({item.module for item in items if item.module}))
+
+
+# All of them
+
+
+def run_all(tasks, judge, n_jobs, cluster, keep):
+    """Run some tasks, each in a process of its own, and hand each result to `keep`.
+
+    judge: in place of `judging.judge`, for tests
+    n_jobs: processes at once, -1 for all cores
+    cluster: address of a Dask scheduler, or None for this machine
+
+    Raises GradingError where a process of ours or the cluster is lost.
+    """
+    if not tasks:
+        return
+    with _workers(cluster) as lost:
+        import joblib
+
+        parallel = joblib.Parallel(n_jobs=min(n_jobs, len(tasks)), return_as="generator_unordered")
+        at_once = joblib.effective_n_jobs(parallel.n_jobs)
+        done = parallel(joblib.delayed(_in_worker)(task, judge, os.getpid()) for task in tasks)
+        waiting = {task.id: task.name for task in tasks}
+        bar = progress(done, "Calificando", "entrega", total=len(tasks))
+        bar.bar_format = BAR
+        bar.set_postfix_str(_at_work(waiting, at_once))
+        try:
+            for result in bar:
+                keep(result)
+                del waiting[result["id"]]
+                bar.set_postfix_str(_at_work(waiting, at_once), refresh=False)
+        except lost as error:
+            raise GradingError(
+                "un proceso del corrector se ha cerrado, quizá por falta de memoria; repite la "
+                "orden con --jobs 1: sigue donde estaba"
+            ) from error
+
+
+def _at_work(waiting, at_once):
+    """Return the names of those at work: they are taken in order."""
+    names = ", ".join(list(waiting.values())[:at_once])
+    return names if len(names) <= LONGEST_POSTFIX else f"{names[: LONGEST_POSTFIX - 1]}…"
+
+
+@contextlib.contextmanager
+def _workers(cluster):
+    """Let joblib use a cluster, where there is one; give the errors that mean a lost process."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    if not cluster:
+        yield BrokenProcessPool
+        return
+    try:
+        import distributed
+    except ImportError as error:
+        raise GradingError(
+            'para calificar en un clúster falta Dask; instálalo con pip install "musiclab[cluster]"'
+        ) from error
+    import joblib
+
+    try:
+        client = distributed.Client(cluster, timeout=ANSWERS_WITHIN_S, set_as_default=False)
+        client.wait_for_workers(1, timeout=ANSWERS_WITHIN_S)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise GradingError(
+            f"ningún clúster de Dask responde en «{cluster:.80}»; comprueba la dirección, como "
+            "tcp://10.0.0.5:8786, y que tiene trabajadores"
+        ) from error
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield distributed.KilledWorker
+
+
+def _in_worker(task, judge, parent):
+    """Run one submission in another process, which ends with the one that asked for it."""
+    if os.getppid() == parent and not any(t.name == WATCH for t in threading.enumerate()):
+
+        def watch():
+            while os.getppid() == parent:
+                time.sleep(TICK_S)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=watch, name=WATCH, daemon=True).start()
+    return run_one(task, judge)
+
+
+# One
+
+
+def run_one(task, judge=None):
+    """Run one submission; return its result as plain data. A fault of ours is in it."""
+    try:
+        if code_digest(modules_of(task.items)) != task.code:
+            raise GradingError("un equipo del clúster tiene otra versión de musiclab")
+        restored = restored_of(task)
+        run = None if restored.problem else judged(task, restored, judge)
+        about = {"notes": restored.notes, "problem": restored.problem, "written": restored.written}
+    except Exception as error:  # the grader's own fault, which is no student's
+        said = str(error)[:200]
+        reason = said if isinstance(error, GradingError) else f"{type(error).__name__}: {said}"
+        run, about = _fault(task, reason), {}
+    hashes = {"submission": sha256(task.data).hexdigest(), "released": task.released}
+    return {
+        "id": task.id,
+        "key": task.key,
+        "run": asdict(run) if run else None,
+        **about,
+        "hashes": hashes,
+        "seed": task.seed,
+        "parameters": task.parameters,
+    }
+
+
+def restored_of(task):
+    """Return what is run of a submission, with its task's parameters."""
+    return restore(task.backbone, task.data, task.parameters)
+
+
+def judged(task, restored, judge=None):
+    """Return the RunResult of a restored submission."""
+    if judge is None:
+        from musiclab.grading.judging import judge
+    return judge(list(restored.cells), task.items, task.seed, isolation=task.isolation)
+
+
+def _fault(task, reason):
+    failed = [
+        ItemResult(item.grade_id, None, item.points, OWN_FAULT, reason) for item in task.items
+    ]
+    return RunResult(tuple(failed), task.isolation, False, "corrector")
