@@ -109,12 +109,8 @@ def release(names, check):
     help="Ejecuta sin aislar: solo si te fías de quien ha escrito cada entrega.",
 )
 @click.option("--check", is_flag=True, help="Dice si este equipo puede aislar entregas, y acaba.")
-@click.option(
-    "--cluster", metavar="DIRECCIÓN", help="Un clúster de Dask, como tcp://10.0.0.5:8786."
-)
-@click.option(
-    "--jobs", type=int, default=-1, help="Cuántas a la vez; si no se dice, una por núcleo."
-)
+@click.option("--cluster", metavar="DIRECCIÓN", help="De Dask, como tcp://10.0.0.5:8786.")
+@click.option("--jobs", type=int, default=-1, help="Cuántas a la vez; si no, una por núcleo.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1),
     help="De los ejemplos ocultos; si no se dice, una al azar que se guarda con las notas.",

@@ -27,7 +27,7 @@ SMALLEST = np.log(1e-4)  # a chord's chance beside the likeliest one's: less is 
 MOST_CHORDS = 500  # that are looked at; a trained network has about a hundred
 OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to voice
 AT_MOST = 640  # sixteenths: forty bars, longer than all but a few of Bach's chorales
-TEMPERATURE, TOP_P = 0.8, 0.8
+TEMPERATURE, TOP_P, END_TEMPERATURE = 0.75, 0.75, 0.8
 N_DRAFTS = 8
 MODES = {"mayor": 4, "menor": 3}  # semitones of the third
 # The keys of three sharps or flats at most, as (pitch class of the tonic, semitones of the third).
@@ -150,7 +150,7 @@ def write(model, rng, at_most=AT_MOST, key=None, prompt=None, temperature=TEMPER
             draft.take(prompt[t, ORDER])
             continue
         chords, log_probs, end = draft.choices()
-        if t > 0 and rng.random() < end:
+        if t > 0 and rng.random() < _colder(end):
             break
         if t == 0:
             opens = [_is_tonic(chord[HIGH_TO_LOW], keys) for chord in chords]
@@ -158,6 +158,12 @@ def write(model, rng, at_most=AT_MOST, key=None, prompt=None, temperature=TEMPER
                 chords, log_probs = chords[opens], log_probs[opens]
         draft.take(draw(chords, log_probs, draft.chords, rng, temperature, top_p))
     return draft.chords[:, HIGH_TO_LOW]
+
+
+def _colder(chance):
+    """Return a chance of yes as it is at END_TEMPERATURE: small ones would add up, once a sixteenth."""
+    yes, no = chance ** (1 / END_TEMPERATURE), (1 - chance) ** (1 / END_TEMPERATURE)
+    return yes / (yes + no)
 
 
 def draw(chords, log_probs, before, rng, temperature=TEMPERATURE, top_p=TOP_P):
