@@ -15,7 +15,7 @@ import numpy as np
 
 from musiclab.chorales import ChoraleModel, harmonise, rules, table, write
 from musiclab.chorales.files import N_VOICES
-from musiclab.chorales.writing import AT_MOST, HIGH_TO_LOW
+from musiclab.chorales.writing import AT_MOST, HIGH_TO_LOW, N_DRAFTS
 from musiclab.evaluation import NGram, copied_run
 from musiclab.files import write_csv
 from musiclab.generation import sample_id
@@ -67,7 +67,7 @@ def written(model, parts):
 
     given = [chorale for chorale in parts["valid"] if len(chorale) <= LONGEST][:N_MELODIES]
     yield "Bach, ten of valid", given
-    for n_drafts in (1, 8):
+    for n_drafts in (1, N_DRAFTS):
         harmonised = [
             harmonise(chorale[:, 0], model, np.random.default_rng(seed), n_drafts)
             for seed, chorale in enumerate(given)

@@ -27,8 +27,8 @@ SMALLEST = np.log(1e-4)  # a chord's chance beside the likeliest one's: less is 
 MOST_CHORDS = 500  # that are looked at; a trained network has about a hundred
 OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to voice
 AT_MOST = 640  # sixteenths: forty bars, longer than all but a few of Bach's chorales
-TEMPERATURE, TOP_P, END_TEMPERATURE = 0.75, 0.75, 0.8
-N_DRAFTS = 8
+TEMPERATURE, TOP_P, END_TEMPERATURE = 0.8, 0.8, 0.8
+N_DRAFTS = 6
 MODES = {"mayor": 4, "menor": 3}  # semitones of the third
 # The keys of three sharps or flats at most, as (pitch class of the tonic, semitones of the third).
 EASY_KEYS = tuple((7 * fifth % 12, 4) for fifth in range(-3, 4)) + tuple(
