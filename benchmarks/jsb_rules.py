@@ -23,10 +23,7 @@ from musiclab.music.voices import grid_to_song
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(1, 21)
-N_MELODIES, LONGEST = (
-    10,
-    224,
-)  # the first of the validation part that have so many sixteenths at most
+N_MELODIES, LONGEST = 10, 164  # the first of the validation part of so many sixteenths at most
 
 
 def main():
