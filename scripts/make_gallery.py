@@ -1,8 +1,9 @@
-"""Make the README's gallery, docs/gallery/: score and piano roll of three songs.
+"""Make the README's gallery, docs/gallery/: score and piano roll of four songs.
 
     .venv/bin/python scripts/make_gallery.py
 
-Needs the sets `bach` and `folk`, and docs/song.mid, the first lesson's song.
+Needs the sets `bach` and `folk`, docs/song.mid, the first lesson's song, and
+docs/gallery/coral_red.mid: seed 6 of `musiclab chorale`.
 """
 
 import typst
@@ -18,6 +19,7 @@ N_SYSTEMS = 3
 SONGS = {
     "coral": (ROOT / "bach" / "bach_bwv269.mid", "voice"),
     "danza": (ROOT / "folk" / "oneills1850_1176_1275_002_the_broken_pledge.mid", "prompt"),
+    "coral_red": (GALLERY / "coral_red.mid", "voice"),
     "red": (PROJECT / "docs" / "song.mid", "voice"),
 }
 PAGE = "#set page(width: 21cm, height: auto, margin: 5mm)\n"
