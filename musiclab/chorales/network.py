@@ -57,7 +57,7 @@ class Settings:
     average: momentum of the moving average of the weights
     without: which of IDEAS to leave out, to see what each is worth
 
-    Raises ParameterError for an idea that does not exist.
+    Raises ParameterError for an idea that does not exist, and a temperature of 0 or less.
     """
 
     units: int = 128
@@ -87,6 +87,13 @@ class Settings:
                     value=idea,
                     choices=tuple(IDEAS),
                 )
+        if not self.temperature > 0:
+            raise ParameterError(
+                f"la temperatura es {self.temperature} y debe ser mayor que 0: 1 deja los logits "
+                "como son",
+                name="temperature",
+                value=self.temperature,
+            )
         if "forgetting" in self.without:
             object.__setattr__(self, "forget_inputs", 0.0)
         if "average" in self.without:
