@@ -39,6 +39,7 @@ HOUSE = {
         "rules",
         "memories",
         "features",
+        "layers",
         "network",
         "corpus",
         "fitting",

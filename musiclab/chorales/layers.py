@@ -1,0 +1,169 @@
+"""What a chorale network is built of: one-hots, and scores of each symbol by what is around it.
+
+Conventions: see `files`. A symbol is 0 for silence, or a pitch counted from `lowest` - 1.
+"""
+
+import numpy as np
+
+from musiclab.backend import keras
+from musiclab.chorales.files import N_VOICES
+
+ops, layers = keras.ops, keras.layers
+
+
+class OneHots(layers.Layer):
+    """(..., n) classes -> (..., sum of sizes): one-hot vectors side by side, -1 is all zeros."""
+
+    def __init__(self, sizes, **kwargs):
+        super().__init__(**kwargs)
+        self.sizes = sizes
+
+    def call(self, classes):
+        columns = [ops.one_hot(classes[..., k], size) for k, size in enumerate(self.sizes)]
+        return ops.concatenate(columns, axis=-1)
+
+
+class IntervalScores(layers.Layer):
+    """Score every symbol by its interval from some notes.
+
+    (hidden (..., H), notes (..., n)) -> (..., n_symbols); notes of 0 and -1 say nothing.
+    """
+
+    N = 24  # -12 to 11 semitones; wider ones fold onto the same pitch class
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, hidden_shape, notes_shape):
+        self.dense = layers.Dense(notes_shape[-1] * self.N)
+        self.dense.build(hidden_shape)
+
+    def call(self, hidden, notes):
+        scores = self.dense(hidden)
+        scores = ops.reshape(scores, (*ops.shape(scores)[:-1], notes.shape[-1], self.N))
+        interval = ops.arange(self.n_symbols) - notes[..., None]
+        folded = ops.where(interval < 0, interval % 12, 12 + interval % 12)
+        scores = ops.take_along_axis(scores, folded, axis=-1)
+        sounding = ops.logical_and(notes[..., None] > 0, ops.arange(self.n_symbols) > 0)
+        return ops.sum(ops.where(sounding, scores, 0.0), axis=-2)
+
+
+class PairScores(layers.Layer):
+    """Score every symbol by how its voice would move, alone and together with each chosen before.
+
+    (voice (..., 1), own (..., 1), around (..., n), chosen (..., n)) -> (..., n_symbols): which
+    voice it is, its last note, those of the others, and those that they go to; 0 and -1 say nothing.
+
+    Three tables of weights, never switched off: one of each voice's own motions; one of how any
+    two voices move (interval that they come from, directions, interval that they go to), and
+    one of how each two do, in which a leap is told from a step.
+    """
+
+    WIDEST = 24  # semitones: what a voice moves further counts as this much
+    GAIN = 4.0  # what happens seldom is learned in few steps
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, voice_shape, own_shape, around_shape, chosen_shape):
+        self.n_others = chosen_shape[-1]
+        pairs = N_VOICES * self.n_others
+        self.alone = self._table(N_VOICES * (2 * self.WIDEST + 1), 1)
+        self.any_two = self._table(12 * 3, 12 * 3)
+        self.each_two = self._table(pairs * 12 * 5, 12 * 5)
+
+    def _table(self, n_before, n_after):
+        return self.add_weight(shape=(n_before, n_after), initializer="zeros")
+
+    def call(self, voice, own, around, chosen):
+        symbols = ops.arange(self.n_symbols)
+        moves = symbols - own  # (..., n_symbols)
+        row = voice * (2 * self.WIDEST + 1) + self.WIDEST
+        row = row + ops.clip(moves, -self.WIDEST, self.WIDEST)
+        alone = ops.where(own > 0, ops.take(self.alone[:, 0], row, axis=0), 0.0)
+
+        from_ = (own - around) % 12
+        to = (symbols - chosen[..., None]) % 12
+        others = chosen - around
+        moves = moves[..., None, :]
+        before = from_ * 3 + _direction(others)
+        after = to * 3 + _direction(moves)
+        together = ops.take_along_axis(ops.take(self.any_two, before, axis=0), after, axis=-1)
+        pair = voice * self.n_others + np.arange(self.n_others)
+        before = (pair * 12 + from_) * 5 + _kind_of_motion(others)
+        after = to * 5 + _kind_of_motion(moves)
+        each = ops.take(self.each_two, before, axis=0)
+        together = together + ops.take_along_axis(each, after, axis=-1)
+        sounding = ops.logical_and(ops.logical_and(own > 0, around > 0), chosen > 0)
+        together = ops.sum(ops.where(sounding[..., None], together, 0.0), axis=-2)
+        return ops.where(symbols > 0, self.GAIN * (alone + together), 0.0)
+
+
+def _direction(semitones):
+    """0 down, 1 nowhere, 2 up."""
+    return 1 + ops.sign(semitones)
+
+
+def _kind_of_motion(semitones):
+    """0 a leap down, 1 a step down, 2 none, 3 a step up, 4 a leap up."""
+    leap = ops.cast(ops.abs(semitones) > 2, "int32")
+    return 2 + ops.sign(semitones) * (1 + leap)
+
+
+class ToneScores(layers.Layer):
+    """Score every symbol by how much the tones at each distance from it have sounded.
+
+    (hidden (..., H), tones (..., n, 12)) -> (..., n_symbols)
+    """
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, hidden_shape, tones_shape):
+        self.n = tones_shape[-2]
+        self.dense = layers.Dense(self.n * 12)
+        self.dense.build(hidden_shape)
+
+    def call(self, hidden, tones):
+        weights = self.dense(hidden)
+        weights = ops.reshape(weights, (*ops.shape(weights)[:-1], self.n, 12))
+        around = (np.arange(12)[:, None] + np.arange(12)) % 12  # (class, distance)
+        heard = ops.take(tones, around, axis=-1)
+        scores = ops.einsum("btvkd,btkcd->btvc", weights, heard)
+        return ops.take(scores, np.arange(self.n_symbols) % 12, axis=-1)
+
+
+class TonesFrom(layers.Layer):
+    """(..., n, 12), (..., m) -> (..., m, n * 12): the tones at each distance above each note."""
+
+    def call(self, tones, notes):
+        wide = ops.expand_dims(tones, -3)  # (..., 1, n, 12)
+        place = (notes[..., None, None] + ops.arange(12)) % 12  # (..., m, 1, 12)
+        place = place + ops.zeros_like(wide, dtype="int32")
+        found = ops.take_along_axis(wide + ops.zeros_like(place, dtype=wide.dtype), place, axis=-1)
+        return ops.reshape(found, (*ops.shape(notes), tones.shape[-2] * 12))
+
+    def compute_output_shape(self, tones_shape, notes_shape):
+        return (*notes_shape, tones_shape[-2] * 12)
+
+
+class Pointer(layers.Layer):
+    """Add a weight to each symbol that a memory expects, where it expects any.
+
+    (hidden (..., H), guess (..., n), trust (..., n)) -> (..., n_symbols)
+    """
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, hidden_shape, guess_shape, trust_shape):
+        self.dense = layers.Dense(guess_shape[-1])
+        self.dense.build(hidden_shape)
+
+    def call(self, hidden, guess, trust):
+        weights = ops.where(trust > 0, self.dense(hidden), 0.0)
+        return ops.sum(weights[..., None] * ops.one_hot(guess, self.n_symbols), axis=-2)
