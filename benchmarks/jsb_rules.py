@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from musiclab.chorales import ChoraleModel, harmonise, rules, table, write
-from musiclab.chorales.files import N_VOICES
-from musiclab.chorales.writing import AT_MOST, HIGH_TO_LOW, N_DRAFTS
+from musiclab.chorales.files import BAR, HIGH_TO_LOW, N_VOICES
+from musiclab.chorales.writing import AT_MOST, N_DRAFTS
 from musiclab.evaluation import NGram, copied_run
 from musiclab.files import write_csv
 from musiclab.generation import sample_id
@@ -57,23 +57,21 @@ def written(model, parts):
     ended = [chorale for chorale in chorales if len(chorale) < AT_MOST]
     on_triad = sum(rules.root_position_triad(chorale[-1]) for chorale in ended)
     print(f"  {len(ended)} of {len(chorales)} ended, {on_triad} on a triad over its root")
-    print(f"  {256 * np.median(seconds):.1f} s for sixteen bars")
+    print(f"  {16 * BAR * np.median(seconds):.1f} s for sixteen bars")
     known = model.known_songs()
     copies = [copied_run(grid_to_song(chorale), known).length for chorale in chorales]
     print(f"  longest copied runs: {copies}")
 
     given = [chorale for chorale in parts["valid"] if len(chorale) <= LONGEST][:N_MELODIES]
     yield "Bach, ten of valid", given
+    print(f"  {model.score(model.features(given))[0].nll:.3f} nats a symbol")
     for n_drafts in (1, N_DRAFTS):
         harmonised = [
             harmonise(chorale[:, 0], model, np.random.default_rng(seed), n_drafts)
             for seed, chorale in enumerate(given)
         ]
         yield f"their melodies, {n_drafts} drafts", harmonised
-        whole = model.score(model.features(harmonised))[0].nll
-        print(
-            f"  {whole:.3f} nats a symbol; Bach's own {model.score(model.features(given))[0].nll:.3f}"
-        )
+        print(f"  {model.score(model.features(harmonised))[0].nll:.3f} nats a symbol")
 
 
 def by_n_gram(corpus, n_chorales=12, n_sixteenths=256):

@@ -101,8 +101,7 @@ class Features:
                 missing = [(0, length - len(part))] + [(0, 0)] * (part.ndim - 1)
                 filling = NOT_YET if field.name == "target" else 0
                 part = np.pad(part, missing, constant_values=filling)
-            kind = np.float32 if field.name in ("tones", "pulse") else np.int32
-            parts[field.name] = part.astype(kind)
+            parts[field.name] = part.astype(np.float32 if part.dtype.kind == "f" else np.int32)
         return Features(**parts)
 
     def without(self, ideas):

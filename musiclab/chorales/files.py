@@ -3,7 +3,7 @@
 Conventions: a chorale is an int array (n_sixteenths, 4) of MIDI numbers,
 soprano, alto, tenor and bass, 0 for silence. It says which note sounds in
 each sixteenth, not whether it is held or struck again: the public form of
-the JSB chorales. All but `read_chorales` takes and gives the voices in the
+the JSB chorales. Within features, memories and networks the voices stand in the
 ORDER in which they are chosen, as in a harmony class: melody, bass, inner
 voices.
 
@@ -21,6 +21,7 @@ from musiclab.errors import DatasetError
 
 N_VOICES = 4
 ORDER = (0, 3, 1, 2)  # soprano, bass, alto, tenor
+HIGH_TO_LOW = np.argsort(ORDER)  # takes voices in ORDER to soprano, alto, tenor, bass
 BASS = ORDER.index(3)
 NOT_YET = -1  # a voice that is still to be chosen: no one-hot has a place for it
 END = -2  # what the first voice chooses after the last sixteenth

@@ -7,7 +7,7 @@ import numpy as np
 
 from musiclab.backend import set_seed, tf
 from musiclab.chorales.corpus import Corpus, batch
-from musiclab.chorales.files import N_VOICES, ORDER
+from musiclab.chorales.files import HIGH_TO_LOW, N_VOICES, ORDER
 from musiclab.chorales.fitting import fit
 from musiclab.chorales.network import Settings, build_chorale_model
 from musiclab.evaluation import Likelihood
@@ -16,7 +16,6 @@ from musiclab.music.voices import grid_to_song
 from musiclab.training.archive import check_arrays, damaged, read_archive, write_archive
 
 FORMAT = "musiclab-chorales-3"
-HIGH_TO_LOW = np.argsort(ORDER)  # takes voices in ORDER to soprano, alto, tenor, bass
 
 
 class ChoraleModel:

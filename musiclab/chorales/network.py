@@ -167,7 +167,7 @@ def _read(previous, before, tones, pulse, n_symbols, settings):
 def _choose(
     hidden, previous, trust, tones, pulse, voice, chosen, guess, within, n_symbols, settings
 ):
-    """Return the logits (n, T, 4, n_symbols) of each voice, knowing those chosen before it."""
+    """Return the logits (n, T, V, n_symbols + 1) of some voices, knowing those chosen before each."""
     # What each voice sees of its sixteenth: the voices chosen, its own last note, and classes.
     last = ops.take_along_axis(previous, voice, axis=-1)
     own = ops.expand_dims(last, -1)

@@ -4,8 +4,8 @@ Conventions: a chorale is an int array (n_sixteenths, 4) of MIDI numbers, sopran
 bass, 0 for silence. Its chords are what sounds, each counted once however long it lasts; a *change*
 is the step from one chord to the next. Rates are events in 100 changes.
 
-Sources of the rules: any harmony book; Huang et al. (2019), "The Bach Doodle", and
-Peracha (2020), "Improving Polyphonic Music Models with Feature-Rich Encoding", count some of them.
+The rules are those of any harmony book. Fang, Liu, Seetharaman and Pardo (2020), "Bach or Mock? A
+Grading Function for Chorales in the Style of J.S. Bach", judge networks by some of them.
 """
 
 from dataclasses import astuple, dataclass, fields

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musiclab.chorales.files import N_VOICES, ORDER, read_chorales
+from musiclab.chorales.files import HIGH_TO_LOW, N_VOICES, ORDER, read_chorales
 from musiclab.chorales.model import ChoraleModel
 from musiclab.errors import DatasetError
 from musiclab.evaluation import Copy, NGram, held_out_likelihood
@@ -125,7 +125,7 @@ def _judge(predictor, sequences):
         return log_probs
 
     score = held_out_likelihood(listening, sequences)
-    return score, np.concatenate(losses).mean(axis=0)[np.argsort(ORDER)].tolist()
+    return score, np.concatenate(losses).mean(axis=0)[HIGH_TO_LOW].tolist()
 
 
 def _ids(chorale, corpus, semitones=0):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from musiclab.chorales.features import features, features_of_choices
-from musiclab.chorales.files import N_VOICES, NOT_YET, ORDER
+from musiclab.chorales.files import HIGH_TO_LOW, N_VOICES, NOT_YET, ORDER
 from musiclab.chorales.memories import Guesser
 from musiclab.chorales.network import CHOOSES, Reading
 from musiclab.chorales.rules import root_position_triad
@@ -22,7 +22,6 @@ from musiclab.midi.folders import SUFFIXES
 from musiclab.music.voices import SIXTEENTHS, notes_on_grid
 from musiclab.progress import progress
 
-HIGH_TO_LOW = np.argsort(ORDER)
 SMALLEST = np.log(1e-4)  # a chord's chance beside the likeliest one's: less is not worth the time
 MOST_CHORDS = 500  # that are looked at; a trained network has about a hundred
 OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to voice
@@ -60,6 +59,8 @@ class Draft:
 
     def choices(self, given=None):
         """Return (chords (n, 4), log_probs (n,), end): what may sound in the next sixteenth.
+
+        To be asked once before each chord that is taken: the reader reads on.
 
         given: (4,) notes that are fixed, NOT_YET where a voice is free, 0 where it is silent
         log_probs: of each chord, if the chorale goes on; end: the chance that it is over
@@ -195,18 +196,20 @@ def read_key(text):
 
     Raises ParameterError for any other text.
     """
-    name, _, mode = text.strip().partition(" ")
+    wrong = ParameterError(
+        f"«{text}» no es una tonalidad: escribe, por ejemplo, «re menor» o «Sib mayor»",
+        name="key",
+        value=text,
+    )
+    name, _, mode = text.lower().strip().partition(" ")
+    third = MODES.get(mode.strip())
+    if third is None:
+        raise wrong
     try:
-        if mode.strip().lower() not in MODES:
-            raise ParameterError("no es un modo")
         tonic = motifs.parse_motif(f"{name}4").events[0].pitches[0] % 12
     except MusiclabError:
-        raise ParameterError(
-            f"«{text}» no es una tonalidad: escribe, por ejemplo, «re menor» o «Sib mayor»",
-            name="key",
-            value=text,
-        ) from None
-    return tonic, MODES[mode.strip().lower()]
+        raise wrong from None
+    return tonic, third
 
 
 def _is_tonic(chord, keys):
@@ -263,9 +266,8 @@ def harmonise(melody, model, rng, n_drafts=N_DRAFTS, temperature=TEMPERATURE, to
     for draft in drafts:
         draft.log_weight += np.log(draft.choices()[2] + 1e-9)
     best = max(drafts, key=lambda draft: draft.log_weight)
-    chorale = np.zeros(
-        given.shape, dtype=int
-    )  # all are silent before the first note and after the last
+    # All voices are silent before the first note and after the last.
+    chorale = np.zeros(given.shape, dtype=int)
     chorale[first:last] = best.chords[:, HIGH_TO_LOW]
     return chorale
 
