@@ -28,6 +28,7 @@ OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to
 AT_MOST = 640  # sixteenths: forty bars, longer than all but a few of Bach's chorales
 TEMPERATURE, TOP_P, END_TEMPERATURE = 0.8, 0.8, 0.8
 N_DRAFTS = 6
+VOICES = ("soprano", "alto", "tenor", "bajo")
 MODES = {"mayor": 4, "menor": 3}  # semitones of the third
 # The keys of three sharps or flats at most, as (pitch class of the tonic, semitones of the third).
 EASY_KEYS = tuple((7 * fifth % 12, 4) for fifth in range(-3, 4)) + tuple(
@@ -287,7 +288,7 @@ def _given(melody, model):
         lowest, highest = model.corpus.compass[ORDER.index(voice)]
         if len(notes) and not lowest <= notes.min() <= notes.max() <= highest:
             raise ParameterError(
-                f"la voz {voice + 1} va de la altura {notes.min()} a la {notes.max()}, y el "
+                f"la voz de {VOICES[voice]} va de la altura {notes.min()} a la {notes.max()}, y el "
                 f"modelo la conoce de la {lowest} a la {highest}: transpórtala",
                 lowest=int(notes.min()),
                 highest=int(notes.max()),
