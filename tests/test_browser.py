@@ -156,10 +156,21 @@ def _open(watch, address, notebook):
 
 def _stored(notebook, text):
     """Return how often a text stands in the HTML outputs that a notebook has stored."""
+    pages = ("".join(data.get("text/html", "")) for data in _outputs(notebook))
+    return sum(page.count(text) for page in pages)
+
+
+def _pictures(notebook):
+    """Return how many pictures a notebook has stored, in HTML and as outputs of their own."""
+    alone = sum(any(kind.startswith("image/") for kind in data) for data in _outputs(notebook))
+    return alone + _stored(notebook, "<img")
+
+
+def _outputs(notebook):
+    """Return the data of the outputs that a notebook has stored."""
     cells = json.loads((course.NOTEBOOKS / notebook).read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
-    pages = ("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
-    return sum(page.count(text) for page in pages)
+    return [output.get("data", {}) for output in outputs]
 
 
 @pytest.mark.parametrize("notebook", STORED)
@@ -170,7 +181,7 @@ def test_stored_notebook_sounds_and_shows(lab, watch, notebook, trusted):
         path = course.NOTEBOOKS / notebook
         subprocess.run([sys.executable, "-m", "jupyter", "trust", str(path)], env=env, check=True)
     watched = _open(watch, address, notebook)
-    watched.check(_stored(notebook, "<audio"), 1 + _stored(notebook, "<img"))
+    watched.check(_stored(notebook, "<audio"), _pictures(notebook))
     links = watched.page.evaluate(LINKS)
     # JupyterLab takes them out of what it does not trust; the player stays.
     assert len(links) == (_stored(notebook, "<a download") if trusted else 0)
@@ -183,7 +194,7 @@ def test_page_of_a_notebook_sounds_and_shows(watch, notebook, tmp_path):
     copy = shutil.copy(course.NOTEBOOKS / notebook, tmp_path)
     runs._settle(Path(copy), course.NOTEBOOKS / notebook)  # as `musiclab run` does
     watched = watch(course.save_html(copy).as_uri())
-    watched.check(_stored(notebook, "<audio"), 1 + _stored(notebook, "<img"))
+    watched.check(_stored(notebook, "<audio"), _pictures(notebook))
     watched.keep(f"{notebook}-page")
 
 
