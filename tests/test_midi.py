@@ -188,12 +188,21 @@ def test_zeros_after_the_end_of_a_track_take_no_note_with_them():
     assert times(file_of(480, [track + bytes(3)])) == [(0, 24, (60,)), (24, 24, (62,))]
 
 
-@pytest.mark.parametrize("length", [0, 2, 5])
+@pytest.mark.parametrize("length", [0, 2, 5, 2**32 - 1])
 def test_wrong_length_of_the_last_track_is_mended(length):
     for data in (file_with(GOOD), file_with(notes(48, 50, 52), GOOD)):
         place = data.rindex(b"MTrk") + 4
         wrong = data[:place] + length.to_bytes(4, "big") + data[place + 4 :]
         assert times(wrong) == times(data)
+
+
+def test_a_length_beyond_the_file_is_wrong_and_no_cut_where_the_track_has_its_end():
+    data = file_with([*notes(48, 50, 52), end(1440)])
+    place = data.rindex(b"MTrk") + 4
+    wrong = data[:place] + b"\xff" * 4 + data[place + 4 :]
+    song, read = read_midi(wrong)
+    assert song == read_midi(data)[0] and read.remarks() == ()
+    assert read_midi(wrong[:-4])[1].n_missing > 0
 
 
 def test_tempos_count_while_only_drums_sound():

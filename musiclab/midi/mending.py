@@ -40,7 +40,8 @@ def mend(data):
         if position > len(data) or strange:
             following = data.find(b"MTrk", begin)
             if following < 0:
-                n_missing += max(position - len(data), 0)
+                is_whole = data.rstrip(b"\0").endswith(END)  # then only its length is wrong
+                n_missing += 0 if is_whole else max(position - len(data), 0)
                 following = len(data)
             position = following
         if name == b"MTrk":

@@ -124,11 +124,9 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     per_quarter = score.ticks_per_quarter
     notes, strokes = _table(parts, latest), _table(kits, latest)
     steps, n_moved, n_merged = _on_grid(notes, per_quarter, steps_per_quarter)
-    events, drums = events_of(steps, steps_per_quarter), ()
-    if kits:
-        strokes[PART] = 0  # a drum is one key, whichever kit it stands in
-        stroke_steps, _, _ = _on_grid(strokes, per_quarter, steps_per_quarter)
-        drums = events_of(stroke_steps, steps_per_quarter)
+    strokes[PART] = 0  # a drum is one key, whichever kit it stands in
+    stroke_steps, _, _ = _on_grid(strokes, per_quarter, steps_per_quarter)
+    events, drums = (events_of(grid, steps_per_quarter) for grid in (steps, stroke_steps))
 
     last_stroke_ql = strokes[OFF].max(initial=0) / per_quarter
     end_ql = max(steps[OFF].max() / steps_per_quarter, last_stroke_ql)
@@ -137,8 +135,7 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     programs = tuple(track.program for track in parts)
     several = programs if len(programs) > 1 else ()
     song = Song(events, program=programs[0], programs=several, drums=drums, **marks)
-    n_notes, n_strokes = notes.shape[1], strokes.shape[1]
-    return song, Reading(n_notes, n_moved, n_merged, n_strokes, n_unended, n_missing)
+    return song, Reading(notes.shape[1], n_moved, n_merged, strokes.shape[1], n_unended, n_missing)
 
 
 # Bytes to a table of ticks
