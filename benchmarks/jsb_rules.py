@@ -23,7 +23,7 @@ from musiclab.music.voices import grid_to_song
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(1, 21)
-N_MELODIES, LONGEST = 10, 164  # the first of the validation part of so many sixteenths at most
+N_MELODIES, LONGEST = 20, 164  # the first of the validation part of so many sixteenths at most
 
 
 def main():
@@ -45,8 +45,9 @@ def main():
 
 def written(model, parts):
     """Yield (name, chorales) of each row of the table."""
-    yield "Bach, train", parts["train"]
-    yield "Bach, valid", parts["valid"]
+    for part in ("train", "valid"):
+        yield f"Bach, {part}", parts[part]
+        print(f"  {_share(parts[part], rules.authentic_cadence)} end with an authentic cadence")
     yield "6-gram", by_n_gram(model.corpus)
     chorales, seconds = [], []
     for seed in SEEDS:
@@ -55,15 +56,16 @@ def written(model, parts):
         seconds.append((time.perf_counter() - start) / len(chorales[-1]))
     yield "network", chorales
     ended = [chorale for chorale in chorales if len(chorale) < AT_MOST]
-    on_triad = sum(rules.root_position_triad(chorale[-1]) for chorale in ended)
+    on_triad = _share(ended, lambda chorale: rules.root_position_triad(chorale[-1]))
     print(f"  {len(ended)} of {len(chorales)} ended, {on_triad} on a triad over its root")
+    print(f"  {_share(ended, rules.authentic_cadence)} with an authentic cadence")
     print(f"  {16 * BAR * np.median(seconds):.1f} s for sixteen bars")
     known = model.known_songs()
     copies = [copied_run(grid_to_song(chorale), known).length for chorale in chorales]
     print(f"  longest copied runs: {copies}")
 
     given = [chorale for chorale in parts["valid"] if len(chorale) <= LONGEST][:N_MELODIES]
-    yield "Bach, ten of valid", given
+    yield "Bach, twenty of valid", given
     print(f"  {model.score(model.features(given))[0].nll:.3f} nats a symbol")
     for n_drafts in (1, N_DRAFTS):
         harmonised = [
@@ -72,6 +74,10 @@ def written(model, parts):
         ]
         yield f"their melodies, {n_drafts} drafts", harmonised
         print(f"  {model.score(model.features(harmonised))[0].nll:.3f} nats a symbol")
+
+
+def _share(chorales, is_so):
+    return f"{sum(map(is_so, chorales))} of {len(chorales)}"
 
 
 def by_n_gram(corpus, n_chorales=12, n_sixteenths=256):

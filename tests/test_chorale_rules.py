@@ -1,10 +1,12 @@
 """The rules of the style, counted on chords whose faults are known."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from musiclab.chorales import rules
-from musiclab.chorales.rules import count_rules, root_position_triad
+from musiclab.chorales.rules import authentic_cadence, count_rules, root_position_triad
 
 C = (72, 67, 64, 48)
 STILL = [C, (74, 67, 65, 47)]  # a change without a fault
@@ -14,7 +16,7 @@ def faults(*chords):
     """Return the names of what is counted in some chords, and how often."""
     found = count_rules([np.repeat(np.array(chords), 4, axis=0)])
     n = found.n_changes
-    names = ("fifths", "octaves", "hidden", "crossings", "out_of_range", "leaps", "doubled_leading")
+    names = [field.name for field in fields(found)][:-2]
     counts = {name: round(getattr(found, name) * n / 100) for name in names}
     return {name: count for name, count in counts.items() if count}
 
@@ -37,13 +39,18 @@ def faults(*chords):
         # An alto that sings higher than the soprano.
         ([(67, 64, 60, 48), (65, 69, 60, 48)], {"crossings": 1}),
         # A bass too low, a soprano too high.
-        ([(72, 67, 64, 48), (83, 67, 64, 48)], {"out_of_range": 1}),
-        ([(72, 67, 64, 48), (72, 67, 64, 35)], {"out_of_range": 1, "leaps": 1}),
+        ([(72, 67, 64, 48), (84, 67, 64, 48)], {"out_of_range": 1}),
+        ([(72, 67, 64, 48), (72, 67, 64, 33)], {"out_of_range": 1, "leaps": 1}),
         # An octave is no leap too wide, a ninth is.
         ([(72, 67, 64, 48), (72, 67, 64, 60)], {}),
         ([(72, 67, 64, 45), (72, 67, 64, 58)], {"leaps": 1}),
         # G major with two B's, then C.
         ([(71, 67, 59, 55), (72, 64, 55, 48)], {"doubled_leading": 1}),
+        # The alto leaps to a semitone below the soprano; reached by a step it is prepared.
+        ([(72, 67, 64, 48), (72, 71, 64, 48)], {"dissonances": 1}),
+        ([(72, 69, 64, 48), (72, 71, 64, 48)], {}),
+        # The tenor leaps to a major seventh over the bass.
+        ([(72, 67, 62, 48), (72, 67, 59, 48)], {"dissonances": 1}),
         # Silence breaks no rule.
         ([(72, 67, 0, 48), (74, 65, 0, 0)], {}),
     ],
@@ -92,6 +99,22 @@ def test_what_never_changes_has_no_rates():
 )
 def test_a_triad_over_its_root(chord, is_one):
     assert root_position_triad(np.array(chord)) is is_one
+
+
+@pytest.mark.parametrize(
+    ("chords", "is_one"),
+    [
+        ([(71, 67, 62, 55), (72, 67, 64, 48)], True),
+        ([(71, 67, 62, 55), (71, 65, 62, 55), (72, 67, 64, 48)], True),  # a seventh between them
+        ([(72, 69, 65, 53), (72, 67, 64, 48)], False),  # plagal
+        ([(71, 67, 62, 55), (72, 67, 64, 52)], False),  # not over its root
+        ([(71, 67, 62, 55), *[(72 - k, 67, 64, 48) for k in (0, 1, 2, 3, 0)]], False),  # long ago
+        ([(72, 67, 64, 48)], False),
+    ],
+)
+def test_an_authentic_cadence(chords, is_one):
+    chorale = np.repeat(np.array(chords), 4, axis=0)  # however long the chords last
+    assert authentic_cadence(chorale) is is_one
 
 
 def test_a_line_of_the_table_stands_under_its_heading():

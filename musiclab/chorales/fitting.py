@@ -20,7 +20,7 @@ from musiclab.progress import progress
 from musiclab.training.archive import check_arrays, damaged
 from musiclab.training.checkpoint import CHECKPOINT, Checkpoint, get_state, set_state
 
-FORMAT = "musiclab-chorales-checkpoint-1"
+FORMAT = "musiclab-chorales-checkpoint-2"
 
 
 def fit(chorales, valid, folder=None, load_previous=False):

@@ -6,9 +6,10 @@ Conventions: see `files`. A symbol is 0 for silence, or a pitch counted from `lo
 import numpy as np
 
 from musiclab.backend import keras
-from musiclab.chorales.files import N_VOICES
+from musiclab.chorales.files import BAR, HELD, N_VOICES
 
 ops, layers = keras.ops, keras.layers
+GAIN = 4.0  # of tables of weights: what happens seldom is learned in few steps
 
 
 class OneHots(layers.Layer):
@@ -61,7 +62,6 @@ class PairScores(layers.Layer):
     """
 
     WIDEST = 24  # semitones: what a voice moves further counts as this much
-    GAIN = 4.0  # what happens seldom is learned in few steps
 
     def __init__(self, n_symbols, **kwargs):
         super().__init__(**kwargs)
@@ -98,7 +98,7 @@ class PairScores(layers.Layer):
         together = together + ops.take_along_axis(each, after, axis=-1)
         sounding = ops.logical_and(ops.logical_and(own > 0, around > 0), chosen > 0)
         together = ops.sum(ops.where(sounding[..., None], together, 0.0), axis=-2)
-        return ops.where(symbols > 0, self.GAIN * (alone + together), 0.0)
+        return ops.where(symbols > 0, GAIN * (alone + together), 0.0)
 
 
 def _direction(semitones):
@@ -110,6 +110,58 @@ def _kind_of_motion(semitones):
     """0 a leap down, 1 a step down, 2 none, 3 a step up, 4 a leap up."""
     leap = ops.cast(ops.abs(semitones) > 2, "int32")
     return 2 + ops.sign(semitones) * (1 + leap)
+
+
+class RangeScores(layers.Layer):
+    """Score every symbol by which voice would sing it: a table of weights, never switched off.
+
+    voice (...) -> (..., n_symbols)
+    """
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, voice_shape):
+        shape = (N_VOICES, self.n_symbols)
+        self.table = self.add_weight(shape=shape, initializer="zeros")
+
+    def call(self, voice):
+        return GAIN * ops.take(self.table, voice, axis=0)
+
+
+class HoldScores(layers.Layer):
+    """Score each voice's last note by when it might be held: tables of weights, never switched off.
+
+    (voice (..., 1), own (..., 1), held (...), place (...), around (..., n), chosen (..., n))
+    -> (..., n_symbols): own is its last note, held for how long and place in which sixteenth of a
+    bar; of the voices chosen before, a table knows which have moved.
+    """
+
+    def __init__(self, n_symbols, **kwargs):
+        super().__init__(**kwargs)
+        self.n_symbols = n_symbols
+
+    def build(self, voice_shape, own_shape, held_shape, place_shape, around_shape, chosen_shape):
+        n_others = chosen_shape[-1]
+        self.powers = 3 ** np.arange(n_others)
+        self.of_time = self._table(N_VOICES * BAR * (HELD + 1))
+        self.of_others = self._table(N_VOICES * 4 * 3**n_others)
+
+    def _table(self, n):
+        return self.add_weight(shape=(n,), initializer="zeros")
+
+    def call(self, voice, own, held, place, around, chosen):
+        voice, held = voice[..., 0], ops.maximum(held, 0)
+        row = (voice * BAR + place % BAR) * (HELD + 1) + held
+        score = ops.take(self.of_time, row, axis=0)
+        # Of each voice: it is not chosen yet, it has stayed, it has moved.
+        moved = ops.where(chosen > 0, 1 + ops.cast(ops.not_equal(chosen, around), "int32"), 0)
+        row = (voice * 4 + place % 4) * 3 ** len(self.powers) + ops.sum(
+            moved * self.powers, axis=-1
+        )
+        score = score + ops.take(self.of_others, row, axis=0)
+        return GAIN * score[..., None] * ops.one_hot(own[..., 0], self.n_symbols)
 
 
 class ToneScores(layers.Layer):

@@ -15,7 +15,7 @@ from musiclab.logits import log_softmax
 from musiclab.music.voices import grid_to_song
 from musiclab.training.archive import check_arrays, damaged, read_archive, write_archive
 
-FORMAT = "musiclab-chorales-3"
+FORMAT = "musiclab-chorales-4"
 
 
 class ChoraleModel:

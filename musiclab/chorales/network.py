@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from musiclab.backend import keras
-from musiclab.chorales.features import BEFORE, N_PULSE, WITHIN
+from musiclab.chorales.features import BEFORE, N_PULSE, OWN_HELD, PLACE, WITHIN
 from musiclab.chorales.files import BASS, N_VOICES, SOURCES
 from musiclab.chorales.layers import (
+    HoldScores,
     IntervalScores,
     OneHots,
     PairScores,
     Pointer,
+    RangeScores,
     ToneScores,
     TonesFrom,
 )
@@ -31,7 +33,7 @@ from musiclab.generation.stepping import RecurrentLayer
 ops, layers = keras.ops, keras.layers
 NEVER = -1e9  # a logit
 READS = ("previous", "before", "tones", "pulse")
-CHOOSES = ("previous", "trust", "tones", "pulse", "voice", "chosen", "guess", "within")
+CHOOSES = ("previous", "before", "trust", "tones", "pulse", "voice", "chosen", "guess", "within")
 TONES = 3.0  # shares of twelve classes are small: so many times as large
 IDEAS = {
     "position": "el lugar en el compás y en la frase",
@@ -43,6 +45,8 @@ IDEAS = {
     "corpus": "lo que siguió a lo mismo en otros corales",
     "intervals": "puntuar por intervalos",
     "pairs": "cómo se mueven dos voces juntas",
+    "rhythm": "cuándo cambia de nota cada voz",
+    "ranges": "qué notas canta cada voz",
     "tones": "cuánto ha sonado cada clase de altura",
     "pulse": "en qué lugares del compás hubo cambios",
     "sonority": "el acorde que se forma",
@@ -78,10 +82,10 @@ class Settings:
     margin: int = 0
     window: int = 128
     batch_size: int = 16
-    steps: int = 1000
+    steps: int = 800
     epoch_steps: int = 100
     learning_rate: float = 4e-3
-    weight_decay: float = 0.1
+    weight_decay: float = 0.3
     average: float = 0.99
     seed: int = 0
     without: tuple[str, ...] = ()
@@ -165,7 +169,7 @@ def _read(previous, before, tones, pulse, n_symbols, settings):
 
 
 def _choose(
-    hidden, previous, trust, tones, pulse, voice, chosen, guess, within, n_symbols, settings
+    hidden, previous, before, trust, tones, pulse, voice, chosen, guess, within, n_symbols, settings
 ):
     """Return the logits (n, T, V, n_symbols + 1) of some voices, knowing those chosen before each."""
     # What each voice sees of its sixteenth: the voices chosen, its own last note, and classes.
@@ -203,6 +207,18 @@ def _choose(
     if "pairs" not in settings.without:
         logits = logits + PairScores(n_symbols)(
             voice[..., None], own, around[..., : N_VOICES - 1], chosen
+        )
+    if "ranges" not in settings.without:
+        logits = logits + RangeScores(n_symbols)(voice)
+    if "rhythm" not in settings.without:
+        place = before[..., PLACE : PLACE + 1] + ops.zeros_like(voice)
+        logits = logits + HoldScores(n_symbols)(
+            voice[..., None],
+            own,
+            within[..., OWN_HELD],
+            place,
+            around[..., : N_VOICES - 1],
+            chosen,
         )
     if "tones" not in settings.without:
         logits = logits + ToneScores(n_symbols)(x, tones)

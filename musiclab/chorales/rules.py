@@ -18,7 +18,9 @@ from musiclab.chorales.files import BAR, N_VOICES
 PAIRS = tuple(combinations(range(N_VOICES), 2))  # (higher, lower) voice
 RANGES = np.array([(60, 81), (53, 74), (48, 69), (36, 64)])  # lowest and highest note of each voice
 OCTAVE, FIFTH = 0, 7  # semitones, modulo 12
+SHARP = (1, 11)  # semitones, modulo 12: the dissonances that a singer prepares
 WIDEST_LEAP = 12  # semitones
+CADENCE = 4  # chords before the last one
 STEP = 2  # semitones: a wider motion is a leap
 
 
@@ -34,6 +36,7 @@ class Rules:
     leaps: voices that move by more than an octave
     doubled_leading: dominant chords (major triad or seventh) that double their third
         and go to the chord a fourth higher
+    dissonances: voices that leap to a semitone or a major seventh from another voice
     changes_a_bar: in sixteen sixteenths
     n_changes: how many there are
     """
@@ -45,6 +48,7 @@ class Rules:
     out_of_range: float
     leaps: float
     doubled_leading: float
+    dissonances: float
     changes_a_bar: float
     n_changes: int
 
@@ -54,7 +58,7 @@ class Rules:
 
 HEADING = (
     f"{'quintas':>9} {'octavas':>9} {'ocultas':>9} {'cruces':>9} {'ámbito':>9} {'saltos':>9} "
-    f"{'sensible':>9} {'cambios':>9} {'de':>9}"
+    f"{'sensible':>9} {'disonan.':>9} {'cambios':>9} {'de':>9}"
 )
 
 
@@ -152,6 +156,29 @@ def _doubled_leading(chords):
     return found
 
 
+def _dissonances(chords):
+    """Return bool (n_chords - 1, n_voices): which voices leap to a sharp dissonance."""
+    found = []
+    for voice in range(N_VOICES):
+        others = np.delete(chords, voice, axis=1)[1:]
+        interval = (chords[1:, [voice]] - others) % 12
+        clashes = np.isin(interval, SHARP) & (others > 0)
+        leapt = np.abs(_motion(chords, voice)) > STEP
+        found.append(leapt & clashes.any(axis=1))
+    return np.stack(found, axis=1)
+
+
+def authentic_cadence(chorale):
+    """Return whether a chorale ends on a triad over its root, the bass a fifth above it just before.
+
+    Just before: in one of the last CADENCE chords but that.
+    """
+    chords = chords_of(chorale)
+    *before, last = chords[-1 - CADENCE :]
+    from_dominant = any((chord[-1] - last[-1]) % 12 == FIFTH for chord in before if chord[-1])
+    return root_position_triad(last) and from_dominant
+
+
 def root_position_triad(chord):
     """Return whether a chord (4,) is a major or minor triad over its root, with or without fifth."""
     if (np.asarray(chord) == 0).any():
@@ -168,4 +195,5 @@ COUNTERS = {
     "out_of_range": _out_of_range,
     "leaps": _leaps,
     "doubled_leading": _doubled_leading,
+    "dissonances": _dissonances,
 }

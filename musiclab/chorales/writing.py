@@ -22,11 +22,11 @@ from musiclab.midi.folders import SUFFIXES
 from musiclab.music.voices import SIXTEENTHS, notes_on_grid
 from musiclab.progress import progress
 
-SMALLEST = np.log(1e-4)  # a chord's chance beside the likeliest one's: less is not worth the time
+SMALLEST = np.log(1e-3)  # a chord's chance beside the likeliest one's: less is not worth the time
 MOST_CHORDS = 500  # that are looked at; a trained network has about a hundred
 OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to voice
 AT_MOST = 640  # sixteenths: forty bars, longer than all but a few of Bach's chorales
-TEMPERATURE, TOP_P, END_TEMPERATURE = 0.8, 0.8, 0.8
+TEMPERATURE, TOP_P, END_TEMPERATURE = 0.75, 0.8, 0.8
 N_DRAFTS = 6
 VOICES = ("soprano", "alto", "tenor", "bajo")
 MODES = {"mayor": 4, "menor": 3}  # semitones of the third
