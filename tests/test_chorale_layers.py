@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musiclab.chorales.layers import GAIN, HoldScores, PairScores, RangeScores
+from musiclab.chorales.layers import GAIN, SURE, HoldScores, PairScores, RangeScores
 
 N = 30  # symbols
 NOTES = {"own": [[12]], "around": [[5, 20, 9]], "chosen": [[7, 20, -1]]}  # of one voice
@@ -31,7 +31,7 @@ def with_one(layer, inputs, table, place):
 def test_a_voice_has_notes_of_its_own():
     voice = np.array([[[2]]], dtype="int32")
     layer = with_one(RangeScores(N), {"voice": voice}, "table", (2, 17))
-    assert heard(layer, voice=voice) == {17: GAIN}
+    assert heard(layer, voice=voice) == {17: SURE}
     assert heard(layer, voice=voice - 1) == {}
 
 

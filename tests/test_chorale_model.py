@@ -270,6 +270,19 @@ def test_every_idea_can_be_left_out(chorales, valid):
     assert len({loss(), *(loss(idea) for idea in IDEAS)}) == 1 + len(IDEAS)
 
 
+def test_what_never_happens_is_not_forgotten_by_decay(chorales):
+    """A table decayed to nearly nothing let a soprano sing what she had never sung."""
+    model = ChoraleModel(chorales[:2], SMALL)
+    fitting._compile(model.model, model.settings)
+    model.model.optimizer.build(model.model.trainable_variables)
+    spared = [
+        weights.path
+        for weights in model.model.trainable_variables
+        if not model.model.optimizer._use_weight_decay(weights)
+    ]
+    assert len(spared) == 1 and spared[0].startswith("range_scores")
+
+
 def test_an_unknown_idea_is_refused():
     with pytest.raises(ParameterError, match="«suerte»"):
         Settings(without=("suerte",))

@@ -15,7 +15,7 @@ from musiclab.errors import ParameterError
 from musiclab.logits import log_softmax
 
 SMALL = Settings(
-    units=6, width=8, steps=150, epoch_steps=50, window=16, batch_size=4, margin=6, average=0.9,
+    units=6, width=8, steps=200, epoch_steps=50, window=16, batch_size=4, margin=6, average=0.9,
     forget_inputs=0.0, forget_memory=0.0, dropout=0.0, learning_rate=2e-2,
 )  # fmt: skip
 

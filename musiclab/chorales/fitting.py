@@ -14,6 +14,7 @@ import numpy as np
 from musiclab.backend import keras
 from musiclab.chorales.corpus import Batches
 from musiclab.chorales.files import NOT_YET
+from musiclab.chorales.layers import UNDECAYED
 from musiclab.errors import ParameterError
 from musiclab.files import sole_writer
 from musiclab.progress import progress
@@ -187,6 +188,7 @@ def _compile(model, settings):
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=settings.weight_decay, beta_2=0.99, clipnorm=1.0
     )
+    optimizer.exclude_from_weight_decay(var_names=[UNDECAYED])
     # Voices past a chorale's end have no target.
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=NOT_YET)
     model.compile(optimizer, loss)

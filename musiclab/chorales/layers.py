@@ -10,6 +10,8 @@ from musiclab.chorales.files import BAR, HELD, N_VOICES
 
 ops, layers = keras.ops, keras.layers
 GAIN = 4.0  # of tables of weights: what happens seldom is learned in few steps
+UNDECAYED = "undecayed"  # name of the weights that no decay draws back to zero
+SURE = 16.0  # of a table of what never happens
 
 
 class OneHots(layers.Layer):
@@ -113,7 +115,7 @@ def _kind_of_motion(semitones):
 
 
 class RangeScores(layers.Layer):
-    """Score every symbol by which voice would sing it: a table of weights, never switched off.
+    """Score every symbol by which voice would sing it: a table of weights, never switched off nor decayed.
 
     voice (...) -> (..., n_symbols)
     """
@@ -124,10 +126,10 @@ class RangeScores(layers.Layer):
 
     def build(self, voice_shape):
         shape = (N_VOICES, self.n_symbols)
-        self.table = self.add_weight(shape=shape, initializer="zeros")
+        self.table = self.add_weight(shape=shape, initializer="zeros", name=UNDECAYED)
 
     def call(self, voice):
-        return GAIN * ops.take(self.table, voice, axis=0)
+        return SURE * ops.take(self.table, voice, axis=0)
 
 
 class HoldScores(layers.Layer):
