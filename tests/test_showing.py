@@ -92,6 +92,7 @@ CELLS = (
     "from musiclab import plotting",
     "plotting.use_style()",
     "import matplotlib.pyplot as plt",
+    "%config InlineBackend.figure_format = 'retina'",  # as music21 does, a second after its import
     "plt.figure(figsize=(3, 2)).gca().plot([1, 2])\nplt.show()",
     "plt.figure()\nplt.show()",
 )

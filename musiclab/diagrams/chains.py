@@ -62,10 +62,10 @@ def _transition(ax, start, end, label):
     start = start[0] + back * dx + aside * dy, start[1] + back * dy - aside * dx
     end = end[0] - back * dx + aside * dy, end[1] - back * dy - aside * dx
     arrow(ax, start, end)
-    # Arrows between neighbours fill the middle of their side: longer ones speak before it.
-    way = 0.5 if (end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2 < RING**2 else 0.35
+    # Arrows between neighbours fill their side: they speak behind its middle, longer ones before.
+    way = 0.72 if (end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2 < RING**2 else 0.35
     x, y = start[0] + way * (end[0] - start[0]), start[1] + way * (end[1] - start[1])
-    words(ax, x + 0.36 * dy, y - 0.3 * dx, label, SLATE, size=9)
+    words(ax, x + 0.48 * dy, y - 0.36 * dx, label, SLATE, size=9)
 
 
 def _loop(ax, place, label):

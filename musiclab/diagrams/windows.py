@@ -7,9 +7,7 @@ The window is blue, what has to be foretold is orange and filled.
 from musiclab.diagrams.drawing import arrow, box, canvas, finished, words
 from musiclab.plotting.style import BLUE, GREY, ORANGE, PALE
 
-STEP, ROW = 1.55, 1.15  # centimetres from one box to the next, and to the next row
-BOX = {"width": 1.35, "height": 0.75}
-LEFT = 2.9  # where the first box has its centre
+LEFT, GAP, ROW = 2.2, 0.2, 1.15  # where boxes begin, and between them and from row to row, in cm
 
 
 def sliding_window(symbols, window_length, n_examples=3, first=0):
@@ -19,33 +17,40 @@ def sliding_window(symbols, window_length, n_examples=3, first=0):
     n_examples: how many windows to draw, at most; first: where the first one begins
     """
     n_examples = max(min(n_examples, len(symbols) - window_length - first), 1)
-    figure, ax = canvas(LEFT + len(symbols) * STEP, (n_examples + 1) * ROW + 1.3)
+    width = _width(symbols)
+    figure, ax = canvas(_place(len(symbols), width), (n_examples + 1) * ROW + 1.3)
     top = n_examples * ROW + 1.8
     words(ax, 0.15, top, "canción", ha="left")
-    _row(ax, symbols, 0, top, GREY)
+    _row(ax, symbols, 0, top, width, GREY)
     for k in range(n_examples):
         start, y = first + k, top - (k + 1) * ROW
         words(ax, 0.15, y, f"ejemplo {start}", ha="left")
-        _example(ax, symbols, start, window_length, y)
-    words(ax, LEFT - 0.7, 0.9, "la ventana: lo que la red lee", BLUE, ha="left")
-    words(ax, LEFT - 0.7, 0.35, "la respuesta: el símbolo que sigue", ORANGE, ha="left")
+        _example(ax, symbols, start, window_length, y, width)
+    words(ax, LEFT, 0.9, "la ventana: lo que la red lee", BLUE, ha="left")
+    words(ax, LEFT, 0.35, "la respuesta: el símbolo que sigue", ORANGE, ha="left")
     return finished(figure, _in_words(symbols, window_length, n_examples, first))
 
 
-def _row(ax, symbols, start, y, colour, filled=False):
+def _width(symbols):
+    """Return the width of all boxes: the longest symbol fits."""
+    return max(1.35, 0.5 + 0.21 * max(len(str(symbol)) for symbol in symbols))
+
+
+def _row(ax, symbols, start, y, width, colour, filled=False):
     for k, symbol in enumerate(symbols):
-        box(ax, _place(start + k), y, str(symbol), colour=colour, filled=filled, **BOX)
+        box(ax, _place(start + k, width), y, str(symbol), width, 0.75, colour, filled)
 
 
-def _example(ax, symbols, start, window_length, y):
+def _example(ax, symbols, start, window_length, y, width):
     """Draw a window in its place below the song, and its answer behind it."""
     end = start + window_length
-    _row(ax, symbols[start:end], start, y, BLUE)
-    _row(ax, symbols[end : end + 1], end, y, ORANGE, filled=True)
+    _row(ax, symbols[start:end], start, y, width, BLUE)
+    _row(ax, symbols[end : end + 1], end, y, width, ORANGE, filled=True)
 
 
-def _place(k):
-    return LEFT + k * STEP
+def _place(k, width):
+    """Return where the box of symbol k has its centre."""
+    return LEFT + k * (width + GAP) + width / 2
 
 
 def _in_words(symbols, window_length, n_examples, first):
@@ -64,16 +69,16 @@ def writing_loop(symbols, window_length, new="?"):
     """
     whole = window_length == len(symbols)
     read = "la canción" if whole else f"los últimos {window_length} símbolos"
-    n = len(symbols)
-    figure, ax = canvas(LEFT + (n + 1) * STEP, 4.9)
+    n, width = len(symbols), _width([*symbols, new])
+    figure, ax = canvas(_place(n + 1, width), 4.9)
     low, high = 0.95, 3.7
     words(ax, 0.15, low, "canción", ha="left")
-    _row(ax, symbols[: n - window_length], 0, low, PALE)
-    _row(ax, symbols[n - window_length :], n - window_length, low, BLUE)
-    _row(ax, [new], n, low, ORANGE, filled=True)
+    _row(ax, symbols[: n - window_length], 0, low, width, PALE)
+    _row(ax, symbols[n - window_length :], n - window_length, low, width, BLUE)
+    _row(ax, [new], n, low, width, ORANGE, filled=True)
 
-    middle = _place(n - (window_length + 1) / 2)
-    chance = _place(n)
+    middle = _place(n - (window_length + 1) / 2, width)
+    chance = _place(n, width)
     box(ax, middle, high, "red", width=2.6)
     box(ax, chance, high, "sorteo", colour=ORANGE, width=1.9)
     arrow(ax, (middle, low + 0.5), (middle, high - 0.6), BLUE)

@@ -95,7 +95,8 @@ def fidelity_table(songs):
 def _cells(fidelity):
     name, vocab_size, per_note, *shares = astuple(fidelity)
     percents = [NOTHING if share is None else f"{100 * share:.1f} %" for share in shares]
-    return name, str(vocab_size), f"{per_note:.2f}", *percents
+    figures = [text.replace(".", ",") for text in (f"{per_note:.2f}", *percents)]
+    return name, str(vocab_size), *figures
 
 
 def _fidelity(encoding, songs):

@@ -12,6 +12,7 @@ import numpy as np
 from IPython import get_ipython
 from IPython.core.pylabtools import print_figure
 from matplotlib.container import BarContainer
+from matplotlib_inline.config import InlineBackend
 
 from musiclab.files import data_url
 from musiclab.music import pitch_name
@@ -26,6 +27,8 @@ def use_style():
     if shell := get_ipython():
         # A backend that were loaded later would bring its own way to show a figure.
         plt.switch_backend(plt.get_backend())
+        # So would music21, a second after its import, by asking for this format.
+        InlineBackend.instance(parent=shell).figure_formats = {"retina"}
         formatters = shell.display_formatter.formatters
         formatters["image/png"].pop(plt.Figure, None)
         formatters["text/html"].for_type(plt.Figure, figure_html)
