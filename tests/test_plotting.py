@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 
 import matplotlib
@@ -22,6 +23,7 @@ from musiclab.encoding import (
     get_encoding,
     token_events,
 )
+from musiclab.engraving.mei import score_mei
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
 from musiclab.generation import sample_id
@@ -225,6 +227,18 @@ def test_bars_are_numbered_as_in_a_score(ax):
     assert ax.child_axes[0].get_xticks().tolist() == [1, 4, 7, 10]
     [lines] = [c for c in ax.collections if len(c.get_paths()) == 5 and not c.get_gid()]
     assert [path.vertices[0, 0] for path in lines.get_paths()] == [0, 1, 4, 7, 10]
+
+
+def test_a_bar_that_a_repeat_divides_has_one_number(ax):
+    """3/4 and 1/4 are a bar of 4/4: score and roll count alike."""
+    notes = tuple(NoteEvent(k, 1, (60,)) for k in range(16))
+    bars = ((0.0, 4, 4), (4.0, 3, 4), (7.0, 1, 4), (8.0, 4, 4))
+    song = Song(notes, bars=bars)
+    plotting.piano_roll(song, ax)
+    numbered = dict(zip(bar_numbers(ax), ax.child_axes[0].get_xticks().tolist(), strict=True))
+    assert numbered == {1: 0, 2: 4, 3: 8, 4: 12}
+    mei, *_ = score_mei(song)
+    assert re.findall(r'<measure n="(\d+)"', mei) == ["1", "2", "2", "3", "4"]
 
 
 @pytest.mark.parametrize(("n_bars", "step"), [(7, 1), (40, 2), (90, 4), (300, 16)])

@@ -151,6 +151,15 @@ def bars_of(sections):
             yield Bar(start, min(start + starts.step, starts.stop), passed, metre)
 
 
+def bar_numbers(song):
+    """Return {onset_ql: number} of the bars of a song.
+
+    As musicians count: neither a pick-up has a number, nor the rest of a divided bar.
+    """
+    counted = [bar for bar in bars_of(sections_of(song)) if not bar.phase]
+    return {bar.start / TICKS: number for number, bar in enumerate(counted, start=1)}
+
+
 def _parts_of_bars(sections):
     """Return for each Section the (metre, phase) of the bar that it is a part of, or None."""
     parts, pick_ups = [None] * len(sections), set()

@@ -36,7 +36,7 @@ def activity_roll(song, activity, ax, title=""):
             "hace falta uno por cada uno, y al menos una nota"
         )
     notes = [(event, pitch) for event in events for pitch in event.pitches]
-    draw_frame(ax, notes, 0, song.duration_ql, song.bar_lines_ql())
+    draw_frame(ax, notes, 0, song.duration_ql, song)
     draw_notes(ax, notes, facecolors=DIM)
     ax.set_title(title, parse_math=False)
     over = ax.twinx()

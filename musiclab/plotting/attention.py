@@ -29,7 +29,7 @@ def attention_roll(events, weights, ax, step=None, title="", n_arrows=3):
     steps = np.array([k for k, event in numbered for _ in event.pitches], dtype=int)
     steps = steps[steps <= step]
     now, to_come = notes[: len(steps)], notes[len(steps) :]
-    draw_frame(ax, notes, 0, max((event.end_ql for event, _ in notes), default=0), ())
+    draw_frame(ax, notes, 0, max((event.end_ql for event, _ in notes), default=0))
     edges = {
         "edgecolors": [ORANGE if k == step else GREY for k in steps],
         "linewidths": [2.4 if k == step else 0.5 for k in steps],

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from musiclab.encoding.tokens import DYNAMICS, nearest_dynamic
+from musiclab.engraving.bars import bar_numbers
 from musiclab.engraving.staves import is_choir
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
@@ -55,7 +56,7 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
         raise ParameterError(f"colour es «{colour}»: elige prompt, voice o velocity")
     song, left_out = first_bars(song)
     notes = _notes(song)
-    draw_frame(ax, notes, 0, song.duration_ql, song.bar_lines_ql())
+    draw_frame(ax, notes, 0, song.duration_ql, song)
     if colour == "velocity":
         velocities = [event.velocity for event, _ in notes]
         _velocity_scale(draw_notes(ax, notes, array=velocities))
@@ -129,7 +130,7 @@ def compare_songs(song, other, axes):
     titles = _shared_titles(song, other, run)
     sides = (song, ours, 0), (other, theirs, left_ql)
     for ax, title, (side, shared, first_ql) in zip(axes, titles, sides, strict=True):
-        draw_frame(ax, notes, first_ql, first_ql + width_ql, side.bar_lines_ql())
+        draw_frame(ax, notes, first_ql, first_ql + width_ql, side)
         colours = []
         for k, event in enumerate(side.events):
             colours += len(event.pitches) * [ORANGE if k in shared else DIM]
@@ -274,7 +275,7 @@ def _legend_below(ax, palette):
 # What stands around the notes
 
 
-def draw_frame(ax, notes, left, right, bar_lines):
+def draw_frame(ax, notes, left, right, song=None):
     """Set the limits, and draw the keyboard, the rows and the bar lines."""
     pitches = [pitch for _, pitch in notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
@@ -290,7 +291,8 @@ def draw_frame(ax, notes, left, right, bar_lines):
     ax.spines["left"].set_visible(False)
     ax.grid(visible=False)
     _keyboard(ax, low, high)
-    _bars(ax, bar_lines)
+    if song:
+        _bars(ax, song)
 
 
 def _keyboard(ax, low, high):
@@ -317,13 +319,14 @@ def _keyboard(ax, low, high):
         ax.add_collection(drawn, autolim=False)
 
 
-def _bars(ax, bar_lines):
+def _bars(ax, song):
     """Draw bar lines and, above the ax, the numbers of as many bars as there is room for."""
     width_pt, _ = in_points(ax)
-    numbers = numbered_bars(bar_lines, *ax.get_xlim(), width_pt / 24)
+    numbers = numbered_bars(song, *ax.get_xlim(), width_pt / 24)
     if not numbers:
         return
     places = list(numbers.values())
+    bar_lines = song.bar_lines_ql()
     drawn = bar_lines if len(bar_lines) < 10 * len(numbers) else places
     across = ax.get_xaxis_transform()
     ax.vlines(drawn, 0, 1, transform=across, color=PALE, linewidth=0.9, zorder=0.8)
@@ -334,19 +337,17 @@ def _bars(ax, bar_lines):
     label_at(ax, "compás", (0, 1), (-14, 3), "axes fraction", gid="compases")
 
 
-def numbered_bars(bar_lines, left, right, n):
+def numbered_bars(song, left, right, n):
     """Return {number: onset_ql} of each, every second, fourth, ... bar, n or so in the span."""
     span = right - left
-    lengths = np.append(np.diff(bar_lines), span)
-    pick_up = len(lengths) > 2 and lengths[0] < lengths[1] - 1e-6
-    usual = np.median(lengths[:-1] if len(lengths) > 1 else lengths)
+    numbers_at = bar_numbers(song)
+    usual = np.median(np.diff(list(numbers_at))) if len(numbers_at) > 1 else span
     step = 1
     while step * usual < span / n:
         step *= 2
     numbers, last = {}, -np.inf
-    # A pick-up is bar 0, which has no number.
-    for number, line in enumerate(bar_lines, start=0 if pick_up else 1):
-        in_turn = number > 0 and (number - 1) % step == 0
+    for line, number in numbers_at.items():
+        in_turn = (number - 1) % step == 0
         room = line - last > 0.5 * span / n
         if in_turn and room and left <= line < right:
             numbers[number] = last = line

@@ -90,7 +90,7 @@ def self_similarity(song, ax, title="", frame_ql=1.0):
     style = {"cmap": WEIGHT, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     pixels = matrix if len(matrix) else np.zeros((1, 1))
     image = ax.imshow(pixels, origin="lower", extent=(0, end_ql, 0, end_ql), **style)
-    numbers = numbered_bars(song.bar_lines_ql(), 0, end_ql, min(in_points(ax)) / 24)
+    numbers = numbered_bars(song, 0, end_ql, min(in_points(ax)) / 24)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(list(numbers.values()), map(str, numbers))
     ax.grid(visible=False)
