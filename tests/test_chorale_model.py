@@ -10,6 +10,7 @@ from strategies import random_chorale
 from musiclab.chorales import ChoraleModel, Settings, fitting
 from musiclab.chorales.corpus import MAX_SIXTEENTHS, Batches, Corpus
 from musiclab.chorales.files import NOT_YET, ORDER
+from musiclab.chorales.layers import SURE, UNDECAYED
 from musiclab.chorales.model import FORMAT
 from musiclab.chorales.network import IDEAS
 from musiclab.errors import BundleError, DatasetError, OutputError, ParameterError
@@ -281,6 +282,19 @@ def test_what_never_happens_is_not_forgotten_by_decay(chorales):
         if not model.model.optimizer._use_weight_decay(weights)
     ]
     assert len(spared) == 1 and spared[0].startswith("range_scores")
+
+
+def test_a_new_model_knows_what_each_voice_sings():
+    """A soprano on 60 and 72 that may go up by 3: what she never sings has next to no share."""
+    chorale = np.array([[72, 55, 50, 40], [60, 55, 50, 40]] * 4)
+    other = np.array([[75, 58, 53, 43]] * 8)
+    model = ChoraleModel([chorale, other], replace(SMALL, margin=0))
+    shares = np.exp(model.corpus.log_shares())
+    sung = np.flatnonzero(shares[0] > 1e-3) - model.corpus.shift(0)
+    assert sung.tolist() == [60, 61, 62, 63, 72, 73, 74, 75]
+    assert shares.sum(axis=1) == pytest.approx(1) and shares.min() > 0
+    [table] = [weights for weights in model.model.weights if weights.name == UNDECAYED]
+    np.testing.assert_allclose(SURE * table.numpy(), model.corpus.log_shares(), rtol=1e-5)
 
 
 def test_an_unknown_idea_is_refused():

@@ -5,11 +5,12 @@ from dataclasses import fields
 import numpy as np
 
 from musiclab.chorales.features import Features, features, with_end
-from musiclab.chorales.files import END, ORDER
+from musiclab.chorales.files import END, N_VOICES, ORDER
 from musiclab.chorales.memories import Guesser, corpus_memories
 from musiclab.errors import DatasetError, ParameterError
 from musiclab.progress import progress
 
+UNSEEN = 0.01  # times that a voice counts as having sung what it never sang
 MAX_SIXTEENTHS = 250_000  # to learn from: four times the public set; its memories take 1 GB
 
 
@@ -84,6 +85,16 @@ class Corpus:
                 down.append(max(lowest - margin, self.lowest) - voice.min())
                 up.append(min(highest + margin, self.highest) - voice.max())
         return range(max(down), min(up) + 1)
+
+    def log_shares(self):
+        """Return (4, n_symbols): log of how often each voice sings each note, in all keys."""
+        counts = np.full((N_VOICES, self.n_symbols), UNSEEN)
+        for chorale in self.chorales:
+            for semitones in self.keys(chorale):
+                symbols = np.where(chorale > 0, chorale + self.shift(semitones), 0)
+                for voice, column in enumerate(symbols.T):
+                    counts[voice] += np.bincount(column, minlength=self.n_symbols)
+        return np.log(counts / counts.sum(axis=1, keepdims=True))
 
 
 class Batches:

@@ -10,7 +10,7 @@ from musiclab.chorales.files import BAR, HELD, N_VOICES
 
 ops, layers = keras.ops, keras.layers
 GAIN = 4.0  # of tables of weights: what happens seldom is learned in few steps
-UNDECAYED = "undecayed"  # name of the weights that no decay draws back to zero
+UNDECAYED = "log_shares"  # name of the weights that no decay draws back to zero
 SURE = 16.0  # of a table of what never happens
 
 
@@ -116,6 +116,9 @@ def _kind_of_motion(semitones):
 
 class RangeScores(layers.Layer):
     """Score every symbol by which voice would sing it: a table of weights, never switched off nor decayed.
+
+    It begins with what `Corpus.log_shares` counts: training alone never comes to where it
+    would learn that a soprano does not sing an octave lower.
 
     voice (...) -> (..., n_symbols)
     """

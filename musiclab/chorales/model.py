@@ -9,6 +9,7 @@ from musiclab.backend import set_seed, tf
 from musiclab.chorales.corpus import Corpus, batch
 from musiclab.chorales.files import HIGH_TO_LOW, N_VOICES, ORDER
 from musiclab.chorales.fitting import fit
+from musiclab.chorales.layers import SURE, UNDECAYED
 from musiclab.chorales.network import Settings, build_chorale_model
 from musiclab.evaluation import Likelihood
 from musiclab.logits import log_softmax
@@ -30,6 +31,9 @@ class ChoraleModel:
         self.model, self.reader, self.chooser = build_chorale_model(
             self.corpus.n_symbols, self.settings
         )
+        for weights in self.model.weights:
+            if weights.name == UNDECAYED:
+                weights.assign(self.corpus.log_shares() / SURE)
 
     def save(self, path):
         """Write the model, its settings and the chorales that it remembers; return the path."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from musiclab.backend import keras
 from musiclab.chorales.features import BEFORE, N_PULSE, OWN_HELD, PLACE, WITHIN
-from musiclab.chorales.files import BASS, N_VOICES, SOURCES
+from musiclab.chorales.files import BAR, BASS, HELD, N_VOICES, SOURCES
 from musiclab.chorales.layers import (
+    GAIN,
     HoldScores,
     IntervalScores,
     OneHots,
@@ -210,8 +211,8 @@ def _choose(
         )
     if "ranges" not in settings.without:
         logits = logits + RangeScores(n_symbols)(voice)
+    place = before[..., PLACE : PLACE + 1] + ops.zeros_like(voice)
     if "rhythm" not in settings.without:
-        place = before[..., PLACE : PLACE + 1] + ops.zeros_like(voice)
         logits = logits + HoldScores(n_symbols)(
             voice[..., None],
             own,
@@ -222,8 +223,10 @@ def _choose(
         )
     if "tones" not in settings.without:
         logits = logits + ToneScores(n_symbols)(x, tones)
-    # Only the voice that chooses first may end the chorale.
-    end = layers.Dense(1)(x)
+    # Only the voice that chooses first may end the chorale: after a note, at a place of the bar.
+    when = place % BAR * (HELD + 1) + ops.maximum(within[..., OWN_HELD], 0)
+    of_time = layers.Embedding(BAR * (HELD + 1), 1, embeddings_initializer="zeros")(when)
+    end = layers.Dense(1)(x) + GAIN * of_time
     may_end = ops.equal(ops.expand_dims(voice, -1), 0)
     return ops.concatenate([logits, ops.where(may_end, end, NEVER)], axis=-1)
 
