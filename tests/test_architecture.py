@@ -78,6 +78,7 @@ HOUSE = {
         "judging",
         "lms",
         "reporting",
+        "teams",
         "delivering",
         "running",
         "grade",

@@ -53,6 +53,7 @@ class Graded:
     notes: what a student is told; problem: why there was nothing to run
     written: the student's sources; hints: {grade id: the rubric's hint}
     parameters: {name: value} of those that each student has their own of
+    team: whose mark it is, where one hands in for all
     """
 
     id: str
@@ -68,6 +69,7 @@ class Graded:
     written: tuple[str, ...] = ()
     hints: dict | None = None
     parameters: dict = field(default_factory=dict)
+    team: str = ""
 
     @property
     def share(self):
@@ -100,7 +102,8 @@ def _item_line(one):
 
 def feedback_page(graded, title):
     """Return the HTML that a student gets."""
-    body = [f"<p>{html.escape(graded.name)}</p>", f'<p class="mark">{_total(graded)}</p>']
+    who = f"{graded.name} · {graded.team}" if graded.team else graded.name
+    body = [f"<p>{html.escape(who)}</p>", f'<p class="mark">{_total(graded)}</p>']
     if graded.problem:
         body.append(f"<p>{html.escape(graded.problem)}</p>")
     if graded.run:
@@ -352,19 +355,14 @@ def _shingles(sources):
 
 def grades_csv(class_, items):
     """Return grades.csv: a row a submission, a column an item."""
-    header = [
-        "id",
-        "nombre",
-        "fichero",
-        "nota",
-        "maximo",
-        "por_tarde",
-        *(i.grade_id for i in items),
-    ]
-    rows = [[*header, "aislamiento", "acabado", "motivo"]]
+    teams = ["equipo"] if any(one.team for one in class_) else []
+    header = ["id", "nombre", *teams, "fichero", "nota", "maximo", "por_tarde"]
+    names = (item.grade_id for item in items)
+    rows = [[*header, *names, "aislamiento", "acabado", "motivo"]]
     for one in class_:
         points = {r.grade_id: r.points for r in one.run.items} if one.run else {}
-        row = [one.id, one.name, one.file, _cell(one.points), _cell(one.maximum), _cell(one.lost)]
+        row = [one.id, one.name, *([one.team] if teams else []), one.file]
+        row += [_cell(one.points), _cell(one.maximum), _cell(one.lost)]
         row += [_cell(points.get(item.grade_id)) for item in items]
         run = one.run
         row += [run.isolation, "sí" if run.finished else "no"] if run else ["", ""]
