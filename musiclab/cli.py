@@ -146,12 +146,13 @@ def check(name, file):
     """Comprueba tus ejercicios como lo hará quien los califica, con los ejemplos a la vista."""
     from musiclab import grading
     from musiclab.course import copies
+    from musiclab.grading.reporting import number
 
     run, notes = grading.check_own(file or _own_exercises(name, copies.COPIES), name)
     for note in notes:
         click.echo(note)
     for one in run.items:
-        points = "—" if one.points is None else f"{one.points:g} de {one.max_points:g}"
+        points = "—" if one.points is None else f"{number(one.points)} de {number(one.max_points)}"
         click.echo(f"{one.grade_id:<28} {one.status:<12} {points:>10}  {one.reason}".rstrip())
     for error in run.errors:
         click.echo(f"una celda se detiene: {error}")

@@ -457,9 +457,38 @@ def test_the_teacher_sees_what_the_class_does(grading, tmp_path):
     class_, _ = grading(classes.write_folder(tmp_path / "e", whole))
     page = (tmp_path / "notas" / "profesor.html").read_text()
     assert "de 1 a 2: 2" in page and "de 9 a 10: 1" in page  # the histogram, in words
-    for said in ("4 entregas", "kept", "sin aislamiento", "está cortado o no es JSON"):
+    for said in ("4 entregas", "sin aislamiento", "está cortado o no es JSON"):
         assert said in page
     assert list(class_) and "Con un 0" in page
+
+
+def misconceived(cells, items, seed, isolation="none"):
+    made = [ItemResult("transportar", 0.5, 2.5, "incorrecto", "Has dejado alturas fuera.", "kept")]
+    made += [
+        ItemResult(item.grade_id, 0.0, item.points, "incorrecto", "Se detiene.", "exception")
+        for item in items
+        if item.grade_id != "transportar"
+    ]
+    return RunResult(tuple(made), isolation, True, "", (), 1.25)
+
+
+def test_people_read_sentences_and_decimal_commas(root, grading, tmp_path):
+    """A known misconception is named only in the line that a rubric takes."""
+    path = root / "soluciones" / f"{STEM}.yaml"
+    path.write_text(path.read_text().replace("points: 2", "points: 2.5", 1))
+    source = classes.write_folder(tmp_path / "e", {"Ana": classes.half_done()})
+    grading(source, judge=misconceived)
+    page = (tmp_path / "notas" / "profesor.html").read_text()
+    assert "Has dejado alturas fuera." in page and "exception" not in page
+    assert page.count("kept") == 1 and "<code>partial: {kept: 0.5}</code>" in page
+    assert "1,25 s" in page
+    student = (tmp_path / "notas" / "feedback" / "ana.html").read_text()
+    assert "0,5 / 2,5" in student and "Nota: 0,5 de 14,5" in student
+    for text in (page.replace("0.5}", ""), student):
+        body = re.sub("<style>.*?</style>|<svg.*?</svg>", "", text, flags=re.DOTALL)
+        assert not re.search(r"\d\.\d", body)
+    (row,) = read_table((tmp_path / "notas" / "grades.csv").read_bytes())
+    assert row["nota"] == row["transportar"] == "0.5"
 
 
 def test_pairs_that_are_alike_are_hints():
