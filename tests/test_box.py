@@ -567,6 +567,51 @@ def test_nothing_is_left_on_the_disk(monkeypatch, spaces):
         assert list(Path(folder).iterdir()) == []
 
 
+WITH_A_BOX = """
+from musiclab.grading.box import Box
+with Box(isolation="none") as opened:
+    print(opened._seat.parent, flush=True)
+    input()"""
+
+
+def test_what_killed_graders_left_is_swept_and_nothing_else(tmp_path, monkeypatch):
+    """Two graders have a box each; one is killed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    secret = tmp_path / "secreto"
+    secret.mkdir()
+    alien = tmp_path / "musiclab-1.2.3-ajeno"  # of a namespace that cannot be seen from here
+    alien.mkdir()
+    (tmp_path / "musiclab-otro").mkdir()
+    mine = starting.make_seat().parent
+    (secret / "vacía").mkdir()
+    gone = re.sub(r"\.\d+-\w+$", ".1-enlace", mine.name)
+    (tmp_path / gone).symlink_to(secret)
+    graders = [
+        subprocess.Popen(
+            [sys.executable, "-c", WITH_A_BOX],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        dead, alive = (Path(one.stdout.readline().strip()) for one in graders)
+        graders[0].kill()
+        graders[0].wait()
+        starting.sweep()
+        assert not dead.exists()
+        assert (alive / "caja").is_dir() and (mine / "caja").is_dir()
+        assert (
+            alien.is_dir() and (secret / "vacía").is_dir() and (tmp_path / "musiclab-otro").is_dir()
+        )
+    finally:
+        for one in graders:
+            one.kill()
+            one.communicate()
+
+
 # The grader's own faults, and machines without a box
 
 

@@ -26,6 +26,7 @@ from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
 from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
+from musiclab.grading.starting import sweep
 from musiclab.grading.teams import (
     has_teams,
     numbered,
@@ -138,6 +139,7 @@ def grade(
         if not one.problem and not _is_done(task := _task(one, assignment, seed, isolation), folder)
     ]
     show(_plan(len(handed_in), len(todo)))
+    sweep()
     for leftover in (folder / RESULTS).glob(".*.tmp-*"):
         with suppress(OSError):
             leftover.unlink()

@@ -6,6 +6,7 @@ Conventions: sizes in MB (2**20 bytes), times in seconds of wall time.
 import contextlib
 import os
 import platform
+import re
 import secrets
 import shlex
 import shutil
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import musiclab
+from musiclab.grading.processes import started_at
 
 PACKAGE = Path(musiclab.__file__).parent
 HERE = Path(__file__).parent
 MB = 2**20
+PREFIX = "musiclab-"
 FOLDER, SEAT, COURSE = "/alumno", "/curso/caja", "/curso"  # in the box
 
 
@@ -201,7 +204,7 @@ def bare(limits, seat):
 
 def make_seat():
     """Return a new folder with all that the inner side is started from."""
-    seat = Path(tempfile.mkdtemp(prefix="musiclab-")) / "caja"
+    seat = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{_owner(os.getpid())}-")) / "caja"
     seat.mkdir()
     for folder in (seat.parent, seat):
         folder.chmod(0o755)
@@ -218,6 +221,29 @@ def clear_seat(seat):
     for folder in (*seat.parent.glob("*"), seat.parent):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def sweep():
+    """Remove the folders that graders left behind which were killed, and no living one's."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        named = re.fullmatch(rf"{PREFIX}((\d+)\.(\d+)\.\d+)-\w+", folder.name)
+        if not named or folder.is_symlink():
+            continue
+        was, space, pid = named.groups()
+        now = _owner(int(pid))
+        # What runs in another namespace, such as another container, is not seen from here.
+        if now.startswith(f"{space}.") and now != was:
+            with contextlib.suppress(OSError):
+                if folder.stat().st_uid == os.geteuid():
+                    clear_seat(folder / "caja")
+
+
+def _owner(pid):
+    """Return a name for a process that no other will have, half of one for a process that is gone."""
+    try:
+        return f"{os.stat('/proc/self/ns/pid').st_ino}.{pid}.{started_at(pid)}"
+    except OSError:
+        return ""
 
 
 def font_lists():
