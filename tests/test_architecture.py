@@ -72,6 +72,7 @@ HOUSE = {
         "codec",
         "inner",
         "processes",
+        "forking",
         "starting",
         "box",
         "borrowed",

@@ -167,19 +167,18 @@ def _other_kind(wanted, kind):
 
 
 def _other_number(expected, got, tolerance):
-    wrong = _gives(got, expected)
     if isinstance(expected, int):
-        return "" if expected == got else wrong
+        return "" if expected == got else _gives(got, expected)
     try:
         kind = complex if isinstance(expected, complex) else float
         expected_number, number = kind(expected), kind(got)
     except OverflowError:
-        return wrong
+        return _gives(got, expected)
     if np.isnan(number) and not np.isnan(expected_number):
         return f"da nan, que no es un número, y debe dar {shown(expected)}"
     if np.isclose(number, expected_number, rtol=tolerance, atol=tolerance, equal_nan=True):
         return ""
-    return wrong
+    return _gives(got, expected)
 
 
 def _other_array(expected, got, tolerance):

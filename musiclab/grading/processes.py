@@ -29,7 +29,8 @@ def started_at(pid):
 def processor_time(pid):
     """Return the seconds of processor time of a process, or infinity where nothing says it."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            fields = file.read(2000).rpartition(b")")[2].split()
         return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
     except (OSError, AttributeError, LookupError, ValueError):
         return float("inf")

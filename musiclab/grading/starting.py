@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import musiclab
+from musiclab.grading.forking import Server
 from musiclab.grading.processes import started_at
 
 PACKAGE = Path(musiclab.__file__).parent
 HERE = Path(__file__).parent
 MB = 2**20
 PREFIX = "musiclab-"
-FOLDER, SEAT, COURSE = "/alumno", "/curso/caja", "/curso"  # in the box
+FOLDER, SEAT, DATA = "/alumno", "/curso/caja", "/curso/Datasets"  # in the box
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,25 @@ def missing_tools():
 # With bubblewrap
 
 
-def boxed(limits, seat):
-    """Return (command, environment, folder) of Python in a box of its own."""
-    build = lambda seen: _bubblewrap(seen, limits, sys.executable)
+def boxed(limits, seat, payload=None):
+    """Return (command, environment, folder) of a box of its own, with Python in it.
+
+    payload: a command in its place
+    """
+    payload = payload or [*_prlimit(limits), sys.executable, "-I", f"{SEAT}/inner.py"]
+    build = lambda seen: [*_bubblewrap(seen, limits), "--", *payload, str(PACKAGE.parent)]
     seen = _places(seat)
     command = _as_nobody(build, seen, seat) if os.geteuid() == 0 else build(seen)
     # The box's first process shows the environment that bubblewrap was started with.
     return command, {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}, "/"
 
 
-def _environment(home, seat, path):
+def box_environment():
+    """Return the environment in a box."""
+    return _environment(FOLDER, DATA, f"{Path(sys.executable).parent}:/usr/bin:/bin")
+
+
+def _environment(home, data, path):
     return {
         "HOME": home,
         "IPYTHONDIR": f"{home}/.ipython",
@@ -82,7 +92,7 @@ def _environment(home, seat, path):
         "MPLBACKEND": "agg",
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "MUSICLAB_CACHE": f"{home}/.cache",
-        "MUSICLAB_DATASETS": f"{seat}/Datasets",
+        "MUSICLAB_DATASETS": str(data),
         "MUSICLAB_PROGRESS": "off",
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": path,
@@ -91,18 +101,22 @@ def _environment(home, seat, path):
     }
 
 
-def _prlimit(limits):
-    bounds = {
+def bounds(limits):
+    """Return {name of a limit of each process: number}."""
+    return {
         "nproc": limits.processes,
         "data": (limits.memory_mb + 2000) * MB,  # TensorFlow asks for more than it takes
         "fsize": limits.file_mb * MB,
         "nofile": 256,
         "core": 0,
     }
-    return ["prlimit", *(f"--{name}={n}:{n}" for name, n in bounds.items()), "--"]
 
 
-def _bubblewrap(seen, limits, python):
+def _prlimit(limits):
+    return ["prlimit", *(f"--{name}={n}:{n}" for name, n in bounds(limits).items()), "--"]
+
+
+def _bubblewrap(seen, limits):
     """Return the command line; `seen`: {place in the box: place outside} that can be read."""
     mb = {"/tmp": 64, "/dev/shm": 64, FOLDER: limits.disk_mb}
     command = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
@@ -119,24 +133,12 @@ def _bubblewrap(seen, limits, python):
         command += ["--perms", "0700", "--size", str(size * MB), "--tmpfs", place]
     for inside, outside in seen.items():
         command += ["--ro-bind", outside, inside]
-    hidden = f"{COURSE}/musiclab/grading"
+    hidden = str(PACKAGE / "grading")
     command += ["--size", "4096", "--tmpfs", hidden, "--remount-ro", hidden]
     command += ["--chdir", FOLDER, "--remount-ro", "/", "--clearenv"]
-    path = f"{Path(python).parent}:/usr/bin:/bin"
-    for name, value in _environment(FOLDER, COURSE, path).items():
+    for name, value in box_environment().items():
         command += ["--setenv", name, value]
-    return [
-        "nice",
-        "-n",
-        "5",
-        *command,
-        "--",
-        *_prlimit(limits),
-        python,
-        "-I",
-        f"{SEAT}/inner.py",
-        COURSE,
-    ]
+    return ["nice", "-n", "5", *command]
 
 
 def _places(seat):
@@ -145,10 +147,11 @@ def _places(seat):
     for prefix in (sys.base_prefix, sys.prefix):
         if not Path(prefix).is_relative_to("/usr"):
             seen[prefix] = prefix
-    seen[f"{COURSE}/musiclab"] = str(PACKAGE)
+    # Where it lies outside, so that what a server has imported is found in the box too.
+    seen[str(PACKAGE)] = str(PACKAGE)
     data = _datasets()
     if data.is_dir():
-        seen[f"{COURSE}/Datasets"] = str(data)
+        seen[DATA] = str(data)
     seen[SEAT] = str(seat)
     return seen
 
@@ -167,7 +170,7 @@ def _as_nobody(command_of, seen, seat):
     staged, steps = {}, []
     for number, (inside, outside) in enumerate(seen.items()):
         place = seat.parent / f"{number}"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         staged[inside] = str(place)
         steps.append(shlex.join(["mount", "--bind", outside, str(place)]))
     drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
@@ -185,8 +188,7 @@ def bare(limits, seat):
     home = seat.parent / "alumno"
     home.mkdir()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = _environment(str(home), str(seat), path)
-    environment["MUSICLAB_DATASETS"] = str(_datasets())
+    environment = _environment(str(home), _datasets(), path)
     if "SYSTEMROOT" in os.environ:  # without it Python does not start on Windows
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     command = [sys.executable, "-I", str(seat / "inner.py"), str(PACKAGE.parent)]
@@ -197,6 +199,65 @@ def bare(limits, seat):
     if shutil.which("setpriv"):
         command = ["setpriv", "--pdeathsig=KILL", "--", *command]
     return command, environment, str(home)
+
+
+# A server that has imported already
+
+_servers = {}
+SHELL = (
+    "application",
+    "completer",
+    "completerlib",
+    "interactiveshell",
+    "logger",
+    "magics",
+    "oinspect",
+)
+COMMON = ("numpy", *(f"IPython.core.{part}" for part in SHELL), "musiclab.course", "musiclab.midi")
+# What else is imported where a notebook's imports have such a word; learning takes three seconds.
+EXTRAS = {
+    "matplotlib plotting diagrams card": ("matplotlib.pyplot", "musiclab.diagrams"),
+    "tensorflow keras backend models training": ("musiclab.models", "musiclab.training"),
+}
+
+
+def fork_server(words):
+    """Return this process's server for notebooks whose imports have some words, or None."""
+    modules = [*COMMON]
+    for known, more in EXTRAS.items():
+        modules += more if words & set(known.split()) else ()
+    exercises = sorted(PACKAGE.glob("exercises/*.py"))
+    modules += [f"musiclab.exercises.{one.stem}" for one in exercises if one.stem in words]
+    key = (os.getpid(), *modules)
+    if key not in _servers:
+        _servers[key] = None
+        with contextlib.suppress(OSError, ValueError):
+            _servers[key] = _started_server(modules)
+    return _servers[key]
+
+
+def forget_server(server):
+    """Go on without a server that has failed."""
+    server.close()
+    for key in [key for key, known in _servers.items() if known is server]:
+        _servers[key] = None
+
+
+def _started_server(modules):
+    """Return a Server that begins in the environment of a box, with a home for what it imports."""
+    seat = make_seat()
+    try:
+        environment = bare(Limits(), seat)[1] | {
+            "MUSICLAB_DATASETS": box_environment()["MUSICLAB_DATASETS"]
+        }
+        fonts = Path(environment["MPLCONFIGDIR"])
+        fonts.mkdir()
+        for one in seat.glob("fontlist-*.json"):
+            shutil.copy(one, fonts)
+        command = [sys.executable, "-I", str(HERE / "forking.py"), str(PACKAGE.parent), *modules]
+        return Server(["nice", "-n", "5", *command], environment)
+    finally:
+        clear_seat(seat)
 
 
 # What lies ready for the box
