@@ -123,6 +123,8 @@ def plain(value):
 
     Such a class may say that it equals everything, or never end.
     """
+    if type(value) in (int, float, str):
+        return value
     if isinstance(value, np.ndarray):
         return np.asarray(value) if kind_of(value) == "array" else value.item()
     if isinstance(value, np.generic):

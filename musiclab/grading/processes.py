@@ -26,14 +26,14 @@ def started_at(pid):
         return ""
 
 
-def processor_time(pid):
-    """Return the seconds of processor time of a process, or infinity where nothing says it."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read(2000).rpartition(b")")[2].split()
-        return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, AttributeError, LookupError, ValueError):
-        return float("inf")
+def queued_time(pid):
+    """Return the seconds that a process has waited for a processor, by its most patient thread."""
+    longest = 0
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb", buffering=0) as file:
+                longest = max(longest, int(file.read(200).split()[1]))
+    return longest / 1e9
 
 
 def used_memory(pids, enough):

@@ -5,8 +5,7 @@ page never shows a hidden input, for results do not hold any.
 """
 
 import html
-import io
-import tokenize
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from musiclab.grading.results import OWN_FAULT, RunResult
 
 RIGHT, WRONG, PENDING = "correcto", "incorrecto", "pendiente"
 COLOURS = {RIGHT: "#00795A", WRONG: "#B34700", PENDING: "#5F666D", OWN_FAULT: "#7A3E9D"}
+TOKEN, COMMENT = re.compile(r"\w+|[^\w\s]"), re.compile("#.*")
 N_TOKENS, FEWEST, ALIKE, MOST_PAIRS = 5, 40, 0.9, 20
 # What is wrong with an answer, of no exercise in particular; no rubric gives points for it.
 ANYWHERE = {"late", "printed", "no_return", "changed_argument", "exception", "borrowed"}
@@ -353,15 +353,8 @@ def similar_pairs(class_):
 
 
 def _shingles(sources):
-    """Return the runs of tokens in some sources, with comments and spaces left out."""
-    tokens = []
-    for source in sources:
-        try:
-            for token in tokenize.generate_tokens(io.StringIO(source).readline):
-                if token.string.strip() and token.type != tokenize.COMMENT:
-                    tokens.append(token.string)
-        except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
-            tokens += source.split()
+    """Return the runs of words and signs in some sources, with comments and spaces left out."""
+    tokens = [token for one in sources for token in TOKEN.findall(COMMENT.sub("", one))]
     return {hash(tuple(tokens[k : k + N_TOKENS])) for k in range(len(tokens) - N_TOKENS + 1)}
 
 

@@ -68,10 +68,11 @@ def missing_tools():
 def boxed(limits, seat, payload=None):
     """Return (command, environment, folder) of a box of its own, with Python in it.
 
-    payload: a command in its place
+    payload: a command in its place, which waits
     """
-    payload = payload or [*_prlimit(limits), sys.executable, "-I", f"{SEAT}/inner.py"]
-    build = lambda seen: [*_bubblewrap(seen, limits), "--", *payload, str(PACKAGE.parent)]
+    python = [*_prlimit(limits), sys.executable, "-I", f"{SEAT}/inner.py", str(PACKAGE.parent)]
+    start = [*payload] if payload else ["nice", "-n", "5", *python]
+    build = lambda seen: [*_bubblewrap(seen, limits), "--", *start]
     seen = _places(seat)
     command = _as_nobody(build, seen, seat) if os.geteuid() == 0 else build(seen)
     # The box's first process shows the environment that bubblewrap was started with.
@@ -138,7 +139,7 @@ def _bubblewrap(seen, limits):
     command += ["--chdir", FOLDER, "--remount-ro", "/", "--clearenv"]
     for name, value in box_environment().items():
         command += ["--setenv", name, value]
-    return ["nice", "-n", "5", *command]
+    return command
 
 
 def _places(seat):
@@ -169,6 +170,9 @@ def _as_nobody(command_of, seen, seat):
     user = str(2_000_000_000 + secrets.randbelow(100_000_000))
     staged, steps = {}, []
     for number, (inside, outside) in enumerate(seen.items()):
+        staged[inside] = outside
+        if _is_open(Path(outside)):
+            continue
         place = seat.parent / f"{number}"
         place.mkdir(exist_ok=True)
         staged[inside] = str(place)
@@ -178,6 +182,12 @@ def _as_nobody(command_of, seen, seat):
     steps.append("exec " + shlex.join([*drop, *command_of(staged)]))
     outer = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--pid", "--mount", "--fork"]
     return [*outer, "--kill-child=KILL", "--", "sh", "-c", " && ".join(steps)]
+
+
+def _is_open(folder):
+    """Return whether anybody may go into a folder and read it."""
+    modes = [one.stat().st_mode for one in (folder, *folder.parents)]
+    return modes[0] & 0o004 and all(mode & 0o001 for mode in modes)
 
 
 # With limits alone
@@ -213,7 +223,13 @@ SHELL = (
     "magics",
     "oinspect",
 )
-COMMON = ("numpy", *(f"IPython.core.{part}" for part in SHELL), "musiclab.course", "musiclab.midi")
+COMMON = (
+    "bdb",
+    "numpy.random",
+    *(f"IPython.core.{part}" for part in SHELL),
+    "musiclab.course",
+    "musiclab.midi",
+)
 # What else is imported where a notebook's imports have such a word; learning takes three seconds.
 EXTRAS = {
     "matplotlib plotting diagrams card": ("matplotlib.pyplot", "musiclab.diagrams"),
