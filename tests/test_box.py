@@ -373,7 +373,7 @@ PATCHES = {
 @pytest.mark.parametrize("name", PATCHES)
 def test_patched_tools_give_nobody_a_mark(name, spaces):
     wrong = ("def doble(xs):\n    return [9]", "def suma(a):\n    return a * 0", "pregunta_1 = 'a'")
-    results, _ = marks(PATCHES[name], *wrong)
+    results, _ = marks(PATCHES[name], *wrong, limits=QUICK)
     assert set(points(results).values()) == {0.0}
 
 
@@ -391,7 +391,7 @@ for number in os.listdir("/proc/self/fd"):
 
 @needs_box
 def test_forged_answers_give_nobody_a_mark(spaces):
-    results, run = marks(FORGED, "def doble(xs):\n    return []")
+    results, run = marks(FORGED, "def doble(xs):\n    return []", limits=QUICK)
     assert set(points(results).values()) == {0.0}
     assert run.stopped_by == "respuesta"
 
@@ -535,7 +535,7 @@ INSIDE = """
 import os, resource, socket, sys
 import musiclab
 with open("/proc/self/status") as file:
-    status = dict(line.rstrip().split(":\\t", 1) for line in file if ":\\t" in line)
+    status = dict(line.strip("\\n").split(":\\t", 1) for line in file if ":\\t" in line)
 kept = ("Umask Uid Gid Groups CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp NoNewPrivs "
         "SigBlk SigIgn SigCgt Threads NSsid")
 seen = {name: status.get(name) for name in kept.split()}
@@ -546,7 +546,10 @@ seen["descriptors"] = sorted(
     (name, os.readlink("/proc/self/fd/" + name).split(":")[0])
     for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + name))
 seen["mounts"] = sorted(line.split()[4:6] for line in open("/proc/self/mountinfo"))
-seen["leads"] = os.getsid(0) == os.getpid() == os.getpgid(0)
+try:
+    seen["terminal"] = bool(os.open("/dev/tty", os.O_RDWR))
+except OSError:
+    seen["terminal"] = False
 seen["nice"], seen["place"] = os.nice(0), musiclab.__file__
 seen["home"] = sorted(name for name in os.listdir("/alumno"))
 seen["fonts"] = os.listdir(os.environ["MPLCONFIGDIR"])
@@ -566,7 +569,7 @@ def test_both_ways_lead_into_the_same_box(monkeypatch):
     seen.append(seen_inside(INSIDE))
     for one in seen:
         assert one["CapEff"] == one["CapBnd"] == "0" * 16 and one["NoNewPrivs"] == "1"
-        assert one["leads"] and one["alive"] and one["grading"] == []
+        assert not one["terminal"] and one["alive"] and one["grading"] == []
         assert one["Uid"].split()[0] != "0" and one["home"]
     forked, started = ({k: v for k, v in one.items() if k not in OWN_TO_A_BOX} for one in seen)
     assert forked == started
@@ -576,7 +579,7 @@ def test_both_ways_lead_into_the_same_box(monkeypatch):
 def test_both_ways_give_the_same_results(monkeypatch):
     given = []
     for _ in range(2):
-        _, run = marks(*HONEST_BUT_ODD.values(), *PATCHES.values(), *HONEST)
+        _, run = marks(*HONEST_BUT_ODD.values(), *HONEST)
         given.append((run.items, run.errors, run.finished, run.stopped_by))
         monkeypatch.setattr(box, "fork_server", lambda words: None)
     assert given[0] == given[1]
@@ -605,10 +608,12 @@ def test_a_server_that_fails_is_done_without(monkeypatch):
     assert points(marks(*HONEST)[0]) == FULL
     assert starting.fork_server(frozenset()) is None
     monkeypatch.setattr(starting, "_servers", {})
+    started = starting._started_server
     monkeypatch.setattr(starting, "_started_server", lambda modules: Broken())
     assert points(marks(*HONEST)[0]) == FULL
     monkeypatch.setattr(starting, "_servers", {})
-    monkeypatch.setattr(starting, "HERE", Path("/no/hay"))  # what is started ends at once
+    monkeypatch.setattr(starting, "_started_server", started)
+    monkeypatch.setattr(starting.sys, "executable", "false")  # what is started ends at once
     assert starting.fork_server(frozenset()) is None
 
 
@@ -616,7 +621,8 @@ class Broken:
     """A server whose forks never answer."""
 
     def fork(self, holder, limits, environment, pipes):
-        return os.getpid()
+        with subprocess.Popen(["true"]) as ended:
+            return ended.pid
 
     def close(self):
         pass

@@ -41,7 +41,11 @@ class Server:
                 env=environment, cwd="/", start_new_session=True,
             )  # fmt: skip
         self._lock = threading.Lock()
-        self._hear(STARTS_WITHIN_S)
+        try:
+            self._hear(STARTS_WITHIN_S)
+        except (OSError, ValueError):
+            self.close()
+            raise
 
     def _hear(self, seconds):
         self._socket.settimeout(seconds)
@@ -117,7 +121,6 @@ def _move(request, pipes, inner):
         for number, pipe in enumerate((*pipes, os.open(os.devnull, os.O_RDWR))):
             os.dup2(pipe, number)
         os.closerange(3, 256)
-        os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(os.environ["HOME"])
         _freshen()

@@ -97,6 +97,7 @@ def _environment(home, data, path):
         "MUSICLAB_PROGRESS": "off",
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": path,
+        "PWD": home,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "USER": "alumno",
     }
