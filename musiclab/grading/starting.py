@@ -4,20 +4,22 @@ Conventions: sizes in MB (2**20 bytes), times in seconds of wall time.
 """
 
 import contextlib
+import json
 import os
 import platform
 import re
 import secrets
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import musiclab
-from musiclab.grading.forking import Server
 from musiclab.grading.processes import started_at
 
 PACKAGE = Path(musiclab.__file__).parent
@@ -214,6 +216,7 @@ def bare(limits, seat):
 
 # A server that has imported already
 
+STARTS_WITHIN_S, FORKS_WITHIN_S = 180.0, 60.0
 _servers = {}
 SHELL = (
     "application",
@@ -225,6 +228,8 @@ SHELL = (
     "oinspect",
 )
 COMMON = (
+    "fcntl",
+    "resource",
     "bdb",
     "numpy.random",
     *(f"IPython.core.{part}" for part in SHELL),
@@ -236,6 +241,48 @@ EXTRAS = {
     "matplotlib plotting diagrams card": ("matplotlib.pyplot", "musiclab.diagrams"),
     "tensorflow keras backend models training": ("musiclab.models", "musiclab.training"),
 }
+
+
+class Server:
+    """A process that has imported some modules, with one thread, and forks into boxes."""
+
+    def __init__(self, command, environment):
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        null = subprocess.DEVNULL
+        with theirs:
+            self._process = subprocess.Popen(
+                command, stdin=theirs, stdout=null, stderr=null,
+                env=environment, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        self._lock = threading.Lock()
+        try:
+            self._hear(STARTS_WITHIN_S)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+    def _hear(self, seconds):
+        self._socket.settimeout(seconds)
+        if not (said := self._socket.recv(100)):
+            raise OSError("the server has ended")
+        return int(said)
+
+    def fork(self, holder, limits, environment, pipes):
+        """Let a fork join the box of a process; return the number of the one that waits for it.
+
+        limits: {name in lower case of a limit of `resource`: number}
+        environment: of the fork; pipes: descriptors for requests and answers
+        """
+        request = {"holder": holder, "limits": limits, "environment": environment}
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], pipes)
+            return self._hear(FORKS_WITHIN_S)
+
+    def close(self):
+        """End the server; who is in a box stays there."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
 
 
 def fork_server(words):
