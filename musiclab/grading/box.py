@@ -46,7 +46,7 @@ from musiclab.grading.starting import (
 
 BUBBLEWRAP, NONE = "bubblewrap", "none"
 TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 180.0
-ENDS_BY_ITSELF_S, PATIENCE = 0.2, 10
+ENDS_BY_ITSELF_S, PATIENCE = 0.2, 4
 HOLDER = ("cat",)  # keeps a box open until its input ends
 NO_MEMORY = "máquina"  # what ended a box through no fault of its own
 MOST_ANSWER = 8 * 2**20 + 64  # bytes of a line
