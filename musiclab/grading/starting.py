@@ -70,11 +70,11 @@ def missing_tools():
 def boxed(limits, seat, payload=None):
     """Return (command, environment, folder) of a box of its own, with Python in it.
 
-    payload: a command in its place, which waits
+    payload: a command in its place, which waits, and which nothing in the box can end
     """
     python = [*_prlimit(limits), sys.executable, "-I", f"{SEAT}/inner.py", str(PACKAGE.parent)]
-    start = [*payload] if payload else ["nice", "-n", "5", *python]
-    build = lambda seen: [*_bubblewrap(seen, limits), "--", *start]
+    start = ["--as-pid-1", "--", *payload] if payload else ["--", "nice", "-n", "5", *python]
+    build = lambda seen: [*_bubblewrap(seen, limits), *start]
     seen = _places(seat)
     command = _as_nobody(build, seen, seat) if os.geteuid() == 0 else build(seen)
     # The box's first process shows the environment that bubblewrap was started with.
