@@ -34,6 +34,7 @@ data: env ## construye los conjuntos de datos: make data DATASETS=bach
 
 bench: env ## mide la velocidad al lado del tutorial original: una media hora
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/speed.py
 
 bench-learning: env ## mide qué aprende cada red, y si escucha su ruido: unos 25 minutos

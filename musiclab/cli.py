@@ -102,6 +102,7 @@ def release(names, check):
 @click.option("--out", metavar="CARPETA", help="Dónde dejar las notas.")
 @click.option("--worksheet", metavar="FICHERO", help="La hoja de calificaciones de Moodle (.csv).")
 @click.option("--canvas", metavar="FICHERO", help="El libro de calificaciones de Canvas (.csv).")
+@click.option("--teams", metavar="FICHERO", help="Quién está en qué equipo: estudiante y equipo.")
 @click.option(
     "--trust-submissions",
     "trust",
@@ -115,7 +116,7 @@ def release(names, check):
     "--seed", type=click.IntRange(0, 2**32 - 1),
     help="De los ejemplos ocultos; si no se dice, una al azar que se guarda con las notas.",
 )  # fmt: skip
-def grade(submissions, assignment, out, worksheet, canvas, trust, check, cluster, jobs, seed):
+def grade(submissions, assignment, out, check, jobs, **options):
     """Califica las entregas de una clase: una carpeta, o el zip de Moodle o de Canvas."""
     from musiclab import grading
 
@@ -132,13 +133,9 @@ def grade(submissions, assignment, out, worksheet, canvas, trust, check, cluster
         submissions,
         assignment,
         out,
-        trust=trust,
         n_jobs=jobs or -1,
-        cluster=cluster,
-        seed=seed,
         show=click.echo,
-        worksheet=worksheet,
-        canvas=canvas,
+        **options,
     )
 
 
@@ -149,12 +146,13 @@ def check(name, file):
     """Comprueba tus ejercicios como lo hará quien los califica, con los ejemplos a la vista."""
     from musiclab import grading
     from musiclab.course import copies
+    from musiclab.grading.reporting import number
 
     run, notes = grading.check_own(file or _own_exercises(name, copies.COPIES), name)
     for note in notes:
         click.echo(note)
     for one in run.items:
-        points = "—" if one.points is None else f"{one.points:g} de {one.max_points:g}"
+        points = "—" if one.points is None else f"{number(one.points)} de {number(one.max_points)}"
         click.echo(f"{one.grade_id:<28} {one.status:<12} {points:>10}  {one.reason}".rstrip())
     for error in run.errors:
         click.echo(f"una celda se detiene: {error}")

@@ -10,8 +10,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from IPython import get_ipython
-from IPython.display import display
 from tqdm import tqdm
 
 WHERE = "MUSICLAB_PROGRESS"
@@ -23,11 +21,12 @@ def progress(iterable, desc, unit, total=None):
     desc, unit: in Spanish, such as «Entrenando», «época»
     """
     where = os.environ.get(WHERE)
-    in_notebook = getattr(get_ipython(), "kernel", None) is not None
+    ipython = sys.modules.get("IPython")  # where it is not running already, this is no notebook
+    in_notebook = getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
     if where:
         file = _Line(lambda line: Path(where).write_text(line, encoding="utf-8"))
     elif in_notebook:
-        handle = display({"text/plain": ""}, raw=True, display_id=True)
+        handle = ipython.display.display({"text/plain": ""}, raw=True, display_id=True)
         file = _Line(lambda line: handle.update({"text/plain": line}, raw=True))
     else:
         file = sys.stderr

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from musiclab import datasets
+from musiclab.grading import starting
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -93,6 +94,19 @@ def test_generation_is_timed_beside_the_tutorials_loop(load, tmp_path, monkeypat
     assert len({(row["experiment"], row["case"]) for row in rows}) == len(rows) == 18
     assert float(rows[2]["times_as_fast"]) > 10
     assert capsys.readouterr().out.count("notas") >= 2
+
+
+@pytest.mark.skipif(bool(starting.missing_tools()), reason="no box on this machine")
+def test_grading_is_measured_beside_nbgrader(tmp_path):
+    """Both give full marks, and a killed grading that goes on gives the same table, or it fails."""
+    output = tmp_path / "grading.csv"
+    command = [sys.executable, BENCHMARKS / "grading.py", "--copies", "3", "--output", output]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(output.open()))
+    assert len(rows) == 8 and all(float(row["value"]) > 0 for row in rows)
+    assert [row["ratio"] for row in rows[:3]] == ["1.0000"] * 3
+    assert "las mismas notas" in rows[-1]["case"] and done.stdout.count("\n") == 8
 
 
 def test_fuzzing_finds_nothing_and_could_find_something(tmp_path):

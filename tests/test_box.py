@@ -34,6 +34,8 @@ needs_box = pytest.mark.skipif(
     reason=f"no box on this machine without {starting.missing_tools()}",
 )
 QUICK = Limits(cell_s=2.0, call_s=1.5, run_s=30.0, total_s=60.0, memory_mb=500, files=3000)
+# Where time is not what a test is about, however busy the machine is.
+PATIENT = Limits(cell_s=300.0, call_s=100.0, run_s=500.0, total_s=900.0, memory_mb=500, files=3000)
 KINDS = {"doble": "function", "suma": "function", "dura": "function", "pregunta_1": "question"}
 ITEMS = [Item(name, 1.0, "demo", kind) for name, kind in KINDS.items()]
 DOBLE = "def doble(xs):\n    return [2 * x for x in xs]"
@@ -42,6 +44,7 @@ DURA = "def dura(nota):\n    return nota.duration_ql"
 ANSWER = "pregunta_1 = 'B)'"
 HONEST = (DOBLE, SUMA, DURA, ANSWER)
 WITHOUT = {"doble": (SUMA, DURA, ANSWER), "suma": (DOBLE, DURA, ANSWER)}
+ENDED_WITHIN_S = 30  # a killed process needs a processor to end; on an idle machine 2 would do
 SECRET = "el-secreto-de-la-profesora"
 
 
@@ -65,8 +68,18 @@ def demo(monkeypatch):
     return module.ALL
 
 
+@pytest.fixture(params=["fork", "start"])
+def way(request, monkeypatch):
+    """Let Python come into a box as the fork of a server, or be started in it."""
+    if request.param == "start":
+        monkeypatch.setattr(box, "fork_server", lambda words: None)
+    else:
+        monkeypatch.setattr(box, "forget_server", pytest.fail)
+    return request.param
+
+
 @pytest.fixture
-def spaces(monkeypatch):
+def spaces(monkeypatch, way):
     """Return the process namespaces of the boxes that were opened; nothing may be left in them."""
     found = []
 
@@ -82,7 +95,7 @@ def spaces(monkeypatch):
     yield found
     left = {os.fstat(space).st_ino for space in found}
     try:
-        assert awaited(lambda: not processes_in(left), 2)
+        assert awaited(lambda: not processes_in(left), ENDED_WITHIN_S)
     finally:
         for space in found:
             os.close(space)
@@ -100,7 +113,7 @@ def processes_in(spaces):
     return found
 
 
-def marks(*sources, seed=3, limits=QUICK, isolation=box.BUBBLEWRAP, items=ITEMS):
+def marks(*sources, seed=3, limits=PATIENT, isolation=box.BUBBLEWRAP, items=ITEMS):
     """Return ({grade id: its result}, RunResult) of a notebook of these cells."""
     cells = [(f"c{k}", source) for k, source in enumerate(sources)]
     run = judge(cells, items, seed, isolation, limits)
@@ -229,7 +242,9 @@ ENDS = {
 @pytest.mark.parametrize("name", ENDS)
 def test_a_cell_that_ends_the_box_is_left_out(name, spaces):
     source, reasons = ENDS[name]
-    limits = QUICK if name != "fork bomb" else Limits(cell_s=1.5, memory_mb=500, processes=40)
+    limits = QUICK if "tiempo" in reasons else PATIENT
+    if name == "fork bomb":
+        limits = Limits(cell_s=1.5, memory_mb=500, processes=40)
     results, run = marks(DOBLE, source, *WITHOUT["doble"], limits=limits)
     assert points(results) == FULL
     assert run.stopped_by in reasons
@@ -329,7 +344,8 @@ def test_functions_that_leave_the_box_alone_cost_their_own_item(demo, monkeypatc
 @pytest.mark.parametrize("name", END_THE_BOX)
 def test_a_function_that_ends_the_box_costs_its_own_item(name, spaces):
     body, misconception, phrase = BODIES[name]
-    results, run = marks(f"def doble(xs):\n{body}", *WITHOUT["doble"])
+    limits = QUICK if misconception == "late" else PATIENT
+    results, run = marks(f"def doble(xs):\n{body}", *WITHOUT["doble"], limits=limits)
     assert points(results) == FULL | {"doble": 0.0}
     assert results["doble"].misconception == misconception
     assert phrase in results["doble"].reason
@@ -357,7 +373,7 @@ PATCHES = {
 @pytest.mark.parametrize("name", PATCHES)
 def test_patched_tools_give_nobody_a_mark(name, spaces):
     wrong = ("def doble(xs):\n    return [9]", "def suma(a):\n    return a * 0", "pregunta_1 = 'a'")
-    results, _ = marks(PATCHES[name], *wrong)
+    results, _ = marks(PATCHES[name], *wrong, limits=QUICK)
     assert set(points(results).values()) == {0.0}
 
 
@@ -375,7 +391,7 @@ for number in os.listdir("/proc/self/fd"):
 
 @needs_box
 def test_forged_answers_give_nobody_a_mark(spaces):
-    results, run = marks(FORGED, "def doble(xs):\n    return []")
+    results, run = marks(FORGED, "def doble(xs):\n    return []", limits=QUICK)
     assert set(points(results).values()) == {0.0}
     assert run.stopped_by == "respuesta"
 
@@ -385,8 +401,8 @@ def test_forged_answers_give_nobody_a_mark(spaces):
 
 def seen_inside(*sources):
     """Return the value of `seen` after these cells have run in a box."""
-    with box.Box(QUICK) as opened:
-        opened.allow(20)
+    with box.Box(PATIENT) as opened:
+        opened.allow(300)
         opened.send({"id": "run", "cells": list(enumerate(sources))})
         said = []
         while (answer := opened.receive()).get("id") != "run":
@@ -431,14 +447,16 @@ def test_a_box_reads_nothing_of_the_machine(tmp_path, monkeypatch, spaces):
         "/etc/shadow",
         "/home",
     ]
-    paths += [str(package), str(package.parents[1] / "notebooks"), "/curso/musiclab/grading"]
+    paths += [str(package), str(package.parents[1] / "notebooks"), "/curso/musiclab"]
     paths += [
         "/proc/1/environ/../../../etc/passwd",
         str(Path("/proc/1", "root", "etc", "passwd")),
         str(Path.home() / ".ssh"),
         "/var",
     ]
-    paths = [path for path in paths if not Path(sys.base_prefix).is_relative_to(path)]
+    # What leads to Python and to musiclab is there; of what lies beside it, nothing is.
+    needed = (Path(sys.base_prefix), package.parent)
+    paths = [path for path in paths if not any(one.is_relative_to(path) for one in needed)]
     seen = seen_inside(FILES_SEEN.format(paths=paths, secret=SECRET))
     assert [name for name, reached in seen.items() if reached] == []
 
@@ -451,13 +469,15 @@ def works(act, *arguments):
         return act(*arguments) not in (-1, False)
     except OSError:
         return False
-folders = ["/usr", "/", "/curso", "/curso/musiclab", "/curso/caja", sys.prefix, sys.base_prefix]
+import musiclab
+package = os.path.dirname(musiclab.__file__)
+folders = ["/usr", "/", "/curso", package, "/curso/caja", sys.prefix, sys.base_prefix]
 seen = {folder: works(lambda f: open(f + "/nuevo", "w"), folder) for folder in folders}
 seen["file"] = works(lambda: open("/curso/caja/inner.py", "a"))
 rw = 32 | 4096  # MS_REMOUNT | MS_BIND
 for folder in folders:
     seen["remount " + folder] = works(libc.mount, None, folder.encode(), None, rw, None)
-seen["unmount"] = works(libc.umount2, b"/curso/musiclab/grading", 2)
+seen["unmount"] = works(libc.umount2, (package + "/grading").encode(), 2)
 seen["user namespace"] = works(libc.unshare, 0x10000000)
 seen["mount namespace"] = works(libc.unshare, 0x00020000)
 seen["root"] = os.getuid() == 0 or works(os.setuid, 0)
@@ -508,6 +528,136 @@ def test_a_box_has_no_network(spaces):
     assert seen == [False, False, False]
 
 
+# A fork of a server, and a Python that is started: two ways into the same box
+
+
+INSIDE = """
+import os, resource, socket, sys
+import musiclab
+with open("/proc/self/status") as file:
+    status = dict(line.strip("\\n").split(":\\t", 1) for line in file if ":\\t" in line)
+kept = ("Umask Uid Gid Groups CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp NoNewPrivs "
+        "SigBlk SigIgn SigCgt Threads NSsid")
+seen = {name: status.get(name) for name in kept.split()}
+seen["limits"] = open("/proc/self/limits").read()
+seen["environment"] = dict(os.environ)
+seen["folder"], seen["path"], seen["host"] = os.getcwd(), sys.path, socket.gethostname()
+seen["descriptors"] = sorted(
+    (name, os.readlink("/proc/self/fd/" + name).split(":")[0])
+    for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + name))
+seen["mounts"] = sorted(line.split()[4:6] for line in open("/proc/self/mountinfo"))
+try:
+    seen["terminal"] = bool(os.open("/dev/tty", os.O_RDWR))
+except OSError:
+    seen["terminal"] = False
+seen["nice"], seen["place"] = os.nice(0), musiclab.__file__
+seen["home"] = sorted(name for name in os.listdir("/alumno"))
+seen["fonts"] = os.listdir(os.environ["MPLCONFIGDIR"])
+seen["alive"] = len([name for name in os.listdir("/proc") if name.isdigit()]) <= 3
+seen["grading"] = [name for name in sys.modules if name.startswith("musiclab.grading")]
+import matplotlib
+seen["config"] = matplotlib.get_configdir()
+"""
+OWN_TO_A_BOX = {"Uid", "Gid", "NSsid"}
+
+
+@needs_box
+def test_both_ways_lead_into_the_same_box(monkeypatch):
+    """Privileges, limits, environment, descriptors, mounts and all else that shows."""
+    seen = [seen_inside(INSIDE)]
+    monkeypatch.setattr(box, "fork_server", lambda words: None)
+    seen.append(seen_inside(INSIDE))
+    for one in seen:
+        assert one["CapEff"] == one["CapBnd"] == "0" * 16 and one["NoNewPrivs"] == "1"
+        assert not one["terminal"] and one["alive"] and one["grading"] == []
+        assert one["Uid"].split()[0] != "0" and one["home"]
+    forked, started = ({k: v for k, v in one.items() if k not in OWN_TO_A_BOX} for one in seen)
+    assert forked == started
+
+
+@needs_box
+def test_both_ways_give_the_same_results(monkeypatch):
+    given = []
+    for _ in range(2):
+        _, run = marks(*HONEST_BUT_ODD.values(), *HONEST)
+        given.append((run.items, run.errors, run.finished, run.stopped_by))
+        monkeypatch.setattr(box, "fork_server", lambda words: None)
+    assert given[0] == given[1]
+
+
+@needs_box
+def test_a_fork_is_in_all_namespaces_of_its_box(way):
+    with box.Box(PATIENT) as opened:
+        for name in ("mnt", "net", "ipc", "uts", "pid", "user"):
+            spaces = [
+                os.stat(f"/proc/{pid}/ns/{name}").st_ino
+                for pid in ("self", opened._python, opened._notice()[0])
+            ]
+            assert spaces[1] != spaces[0]
+        holder = box.family(opened._process.pid)[-1]
+        for name in ("mnt", "net", "ipc", "uts", "pid", "user", "cgroup"):
+            ours, theirs = (os.stat(f"/proc/{p}/ns/{name}") for p in (opened._python, holder))
+            assert ours.st_ino == theirs.st_ino, name
+
+
+@needs_box
+def test_a_server_that_fails_is_done_without(monkeypatch):
+    server = starting.fork_server(frozenset())
+    server._process.kill()
+    server._process.wait()
+    assert points(marks(*HONEST)[0]) == FULL
+    assert starting.fork_server(frozenset()) is None
+    monkeypatch.setattr(starting, "_servers", {})
+    started = starting._started_server
+    monkeypatch.setattr(starting, "_started_server", lambda modules: Broken())
+    assert points(marks(*HONEST)[0]) == FULL
+    monkeypatch.setattr(starting, "_servers", {})
+    monkeypatch.setattr(starting, "_started_server", started)
+    monkeypatch.setattr(starting.sys, "executable", "false")  # what is started ends at once
+    assert starting.fork_server(frozenset()) is None
+
+
+class Broken:
+    """A server whose forks never answer."""
+
+    def fork(self, holder, limits, environment, pipes):
+        with subprocess.Popen(["true"]) as ended:
+            return ended.pid
+
+    def close(self):
+        pass
+
+
+@needs_box
+def test_a_server_knows_nothing_of_submissions(monkeypatch):
+    """Neither its memory, its environment nor its descriptors: so no later fork does."""
+    monkeypatch.setattr(starting, "_servers", {})
+    monkeypatch.setenv("CLAVE", SECRET)
+    server = starting.fork_server(frozenset())
+    secret = f"{SECRET}-{os.getpid()}"
+    marks(f"secreto = {secret!r}", *HONEST)
+    server = starting.fork_server(frozenset())
+    pid = server._process.pid
+    assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    kinds = [os.readlink(one.path).split(":")[0] for one in os.scandir(f"/proc/{pid}/fd")]
+    assert sorted(kinds) == ["/dev/null", "/dev/null", "socket", "socket"]
+    assert not holds(pid, secret.encode()) and holds(pid, b"IPython.core.interactiveshell")
+    assert len(os.listdir(f"/proc/{pid}/task")) == 1
+    server.close()
+
+
+def holds(pid, text):
+    """Return whether some bytes are in the memory that a process can write to."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            if "w" in line.split()[1] and "[v" not in line:
+                memory.seek(start)
+                if text in memory.read(end - start):
+                    return True
+    return False
+
+
 # What is left
 
 
@@ -522,17 +672,17 @@ time.sleep(1000)"""
     source = f"""
 from musiclab.grading.box import Box
 with Box() as opened:
-    opened.allow(100)
+    opened.allow(600)
     opened.send({{"id": 1, "cells": [[0, {hostile!r}]]}})
     while True:
         opened.receive()"""
     grader = subprocess.Popen([sys.executable, "-c", source])
     try:
-        assert awaited(lambda: len(sleepers(length)) == 2, 20)
+        assert awaited(lambda: len(sleepers(length)) == 2, 300)
     finally:
         grader.send_signal(signal.SIGKILL)
         grader.wait()
-    assert awaited(lambda: not sleepers(length), 2)
+    assert awaited(lambda: not sleepers(length), ENDED_WITHIN_S)
 
 
 def sleepers(length):
@@ -567,6 +717,51 @@ def test_nothing_is_left_on_the_disk(monkeypatch, spaces):
         assert list(Path(folder).iterdir()) == []
 
 
+WITH_A_BOX = """
+from musiclab.grading.box import Box
+with Box(isolation="none") as opened:
+    print(opened._seat.parent, flush=True)
+    input()"""
+
+
+def test_what_killed_graders_left_is_swept_and_nothing_else(tmp_path, monkeypatch):
+    """Two graders have a box each; one is killed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    secret = tmp_path / "secreto"
+    secret.mkdir()
+    alien = tmp_path / "musiclab-1.2.3-ajeno"  # of a namespace that cannot be seen from here
+    alien.mkdir()
+    (tmp_path / "musiclab-otro").mkdir()
+    mine = starting.make_seat().parent
+    (secret / "vacía").mkdir()
+    gone = re.sub(r"\.\d+-\w+$", ".1-enlace", mine.name)
+    (tmp_path / gone).symlink_to(secret)
+    graders = [
+        subprocess.Popen(
+            [sys.executable, "-c", WITH_A_BOX],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        dead, alive = (Path(one.stdout.readline().strip()) for one in graders)
+        graders[0].kill()
+        graders[0].wait()
+        starting.sweep()
+        assert not dead.exists()
+        assert (alive / "caja").is_dir() and (mine / "caja").is_dir()
+        assert (
+            alien.is_dir() and (secret / "vacía").is_dir() and (tmp_path / "musiclab-otro").is_dir()
+        )
+    finally:
+        for one in graders:
+            one.kill()
+            one.communicate()
+
+
 # The grader's own faults, and machines without a box
 
 
@@ -596,7 +791,7 @@ def test_the_machine_says_what_it_can():
 
 
 def test_limits_without_a_box_end_it_too():
-    results, run = marks(ENDLESS, *HONEST, isolation=box.NONE)
+    results, run = marks(ENDLESS, *HONEST, limits=QUICK, isolation=box.NONE)
     assert points(results) == FULL
     assert run.stopped_by == "tiempo"
 

@@ -302,6 +302,37 @@ def _inflated(data):
         return data
 
 
+def test_the_graders_pages_fit_a_phone(chromium):
+    """Nothing leads out of the page to the right, and no text is smaller than a phone shows well."""
+    from musiclab.grading import reporting
+    from musiclab.grading.results import ItemResult, RunResult
+
+    code = "def clase_de_altura(a):\n    return " + "a" * 300
+    names = ("Ana", "José Luis Ñúñez de la Torre y Montenegro", "x" * 100)
+    reasons = ("Has dejado alturas fuera de 0–127.", "incomprensibilísimo" * 6)
+    items = [
+        ItemResult("clase_de_altura_sin_octava", 0.5, 2.5, "incorrecto", said, said[:4])
+        for said in reasons
+    ]
+    run = RunResult(tuple(items), "none", False, "tiempo", ("ZeroDivisionError en celda",), 1.5)
+    class_ = [
+        reporting.Graded(name, name, "", "", run, 1.0, 5.0, written=(code,)) for name in names
+    ]
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    for text in (reporting.teacher_page(class_, "T"), reporting.feedback_page(class_[1], "T")):
+        page.set_content(text)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        widths = "[document.documentElement, ...document.querySelectorAll('.wide')]"
+        assert page.evaluate(f"Math.max(...{widths}.map(e => e.scrollWidth))") <= 390
+        smallest = page.evaluate(
+            """Math.min(...[...document.querySelectorAll('body *')].map(e =>
+            parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM ? e.getScreenCTM().a : 1)))"""
+        )
+        assert smallest >= 11
+    context.close()
+
+
 def test_a_student_sees_no_tools_of_graders(lab, watch):
     watched = _open(watch, lab[0], LESSON)
     menus = watched.page.locator(".lm-MenuBar-itemLabel").all_inner_texts()

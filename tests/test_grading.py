@@ -457,9 +457,38 @@ def test_the_teacher_sees_what_the_class_does(grading, tmp_path):
     class_, _ = grading(classes.write_folder(tmp_path / "e", whole))
     page = (tmp_path / "notas" / "profesor.html").read_text()
     assert "de 1 a 2: 2" in page and "de 9 a 10: 1" in page  # the histogram, in words
-    for said in ("4 entregas", "kept", "sin aislamiento", "está cortado o no es JSON"):
+    for said in ("4 entregas", "sin aislamiento", "está cortado o no es JSON"):
         assert said in page
     assert list(class_) and "Con un 0" in page
+
+
+def misconceived(cells, items, seed, isolation="none"):
+    made = [ItemResult("transportar", 0.5, 2.5, "incorrecto", "Has dejado alturas fuera.", "kept")]
+    made += [
+        ItemResult(item.grade_id, 0.0, item.points, "incorrecto", "Se detiene.", "exception")
+        for item in items
+        if item.grade_id != "transportar"
+    ]
+    return RunResult(tuple(made), isolation, True, "", (), 1.25)
+
+
+def test_people_read_sentences_and_decimal_commas(root, grading, tmp_path):
+    """A known misconception is named only in the line that a rubric takes."""
+    path = root / "soluciones" / f"{STEM}.yaml"
+    path.write_text(path.read_text().replace("points: 2", "points: 2.5", 1))
+    source = classes.write_folder(tmp_path / "e", {"Ana": classes.half_done()})
+    grading(source, judge=misconceived)
+    page = (tmp_path / "notas" / "profesor.html").read_text()
+    assert "Has dejado alturas fuera." in page and "exception" not in page
+    assert page.count("kept") == 1 and "<code>partial: {kept: 0.5}</code>" in page
+    assert "1,25 s" in page
+    student = (tmp_path / "notas" / "feedback" / "ana.html").read_text()
+    assert "0,5 / 2,5" in student and "Nota: 0,5 de 14,5" in student
+    for text in (page.replace("0.5}", ""), student):
+        body = re.sub("<style>.*?</style>|<svg.*?</svg>", "", text, flags=re.DOTALL)
+        assert not re.search(r"\d\.\d", body)
+    (row,) = read_table((tmp_path / "notas" / "grades.csv").read_bytes())
+    assert row["nota"] == row["transportar"] == "0.5"
 
 
 def test_pairs_that_are_alike_are_hints():
@@ -622,6 +651,120 @@ def test_delivering_leaves_no_page_of_yesterday(grading, tmp_path):
     shutil.rmtree(source / "Eva")
     grading(source)
     assert [p.name for p in (tmp_path / "notas" / "feedback").iterdir()] == ["ana.html"]
+
+
+# Teams: one hands in, and all get the mark
+
+
+TEAMS = "Estudiante;Equipo\nAna Pérez;Grupo_1\nEva Ruiz;Grupo_1\nLeo;2\nMar;3\nLuz;\n"
+TEAM_SHEET = (
+    "Identificador,Nombre completo,Estado,Grupo,Calificación,Calificación máxima,"
+    "Última modificación (entrega),Comentarios de retroalimentación\r\n"
+    'Participante102,Ana Pérez,Enviado,Grupo_1,,"10,00",'
+    '"domingo, 22 de noviembre de 2026, 11:59",\r\n'
+    'Participante101,Eva Ruiz,Enviado,Grupo_1,,"10,00",'
+    '"domingo, 22 de noviembre de 2026, 11:59",\r\n'
+    'Participante7,Leo,Enviado,2,,"10,00","viernes, 20 de noviembre de 2026, 11:59",\r\n'
+    'Participante8,Mar,No enviado,3,,"10,00",-,\r\n'
+    'Participante9,Luz,Enviado,Grupo por defecto,,"10,00",'
+    '"viernes, 20 de noviembre de 2026, 11:59",\r\n'
+)
+
+
+def team_zip(path):
+    """As Moodle writes it: numbers are those of groups, and may be a participant's too."""
+    files = {
+        "Grupo 1_101_assignsubmission_file/02.ipynb": classes.half_done(),
+        "2_7_assignsubmission_file/02.ipynb": classes.honest(),
+        "Grupo por defecto_assignsubmission_file/02.ipynb": classes.honest(),
+    }
+    return classes.write_zip(path, files)
+
+
+def test_a_teams_mark_is_that_of_each_member(grading, tmp_path):
+    (tmp_path / "equipos.csv").write_text(TEAMS, encoding="utf-8")
+    class_, said = grading(team_zip(tmp_path / "m.zip"), teams=tmp_path / "equipos.csv")
+    assert {name: one.points for name, one in class_.items()} == {
+        "Ana Pérez": 2,
+        "Eva Ruiz": 2,
+        "Leo": N_POINTS,
+        "Grupo por defecto": N_POINTS,
+    }
+    assert [said[k].partition("«")[0] for k in (1, 2)] == ["Sin equipo en ", "Sin entrega: 3."]
+    assert "Grupo por defecto" in said[1]
+    rows = read_table((tmp_path / "notas" / "grades.csv").read_bytes())
+    assert [(row["nombre"], row["equipo"], row["nota"]) for row in rows] == [
+        ("Ana Pérez", "Grupo_1", "2"),
+        ("Eva Ruiz", "Grupo_1", "2"),
+        ("Leo", "2", "14"),
+        ("Grupo por defecto", "", "14"),
+    ]
+    pages = {p.name: p.read_text() for p in (tmp_path / "notas" / "feedback").iterdir()}
+    assert len(pages) == 4 and "Eva Ruiz · Grupo_1" in pages["grupo-1-eva-ruiz.html"]
+    assert "3 entregas" in (tmp_path / "notas" / "profesor.html").read_text()
+    assert not (tmp_path / "notas" / "moodle_feedback.zip").exists()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_moodles_worksheet_takes_a_teams_mark_and_may_say_who_is_in_it(
+    grading, root, tmp_path, given
+):
+    path = root / "soluciones" / f"{STEM}.yaml"
+    path.write_text(path.read_text() + "late: {due: 2026-11-20 23:59, per_day: 0.1}\n")
+    (tmp_path / "equipos.csv").write_text(TEAMS, encoding="utf-8")
+    (tmp_path / "hoja.csv").write_text(TEAM_SHEET, encoding="utf-8")
+    own = {"teams": tmp_path / "equipos.csv"} if given else {}
+    class_, _ = grading(team_zip(tmp_path / "m.zip"), worksheet=tmp_path / "hoja.csv", **own)
+    rows = read_table((tmp_path / "notas" / "moodle.csv").read_bytes())
+    marks = {row["Nombre completo"]: row["Calificación"] for row in rows}
+    late = f"{10 * 2 / 14 * 0.8:.2f}"  # two days, as the worksheet says of both
+    alone = "" if given else "10.00"
+    assert marks == {"Ana Pérez": late, "Eva Ruiz": late, "Leo": "10.00", "Mar": "", "Luz": alone}
+    assert (class_["Ana Pérez"].id, class_["Eva Ruiz"].id) == ("102", "101")
+    data = (tmp_path / "notas" / "moodle_feedback.zip").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        found = {re.match(r"([^_]+)_(\d+)_", name).groups() for name in archive.namelist()}
+    assert {("Ana Pérez", "102"), ("Eva Ruiz", "101"), ("Leo", "7")} <= found
+
+
+def test_who_hands_in_for_a_team_need_not_be_called_as_it(grading, tmp_path):
+    whole = {"Ana Perez": classes.half_done(), "Leo": classes.honest()}
+    classes.write_folder(tmp_path / "e", whole)
+    (tmp_path / "equipos.csv").write_text(TEAMS, encoding="utf-8")
+    class_, _ = grading(tmp_path / "e", teams=tmp_path / "equipos.csv")
+    assert {name: one.points for name, one in class_.items()} == {
+        "Ana Pérez": 2,
+        "Eva Ruiz": 2,
+        "Leo": N_POINTS,
+    }
+    # A second submission of a team is heard of before anything is run.
+    classes.write_folder(tmp_path / "e", {"Eva Ruiz": classes.honest()})
+    judge = Counting()
+    with pytest.raises(
+        GradingError, match="«Grupo_1» tiene dos entregas, de «Ana Perez» y de «Eva"
+    ):
+        grading(tmp_path / "e", judge=judge, teams=tmp_path / "equipos.csv")
+    assert judge.n == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Estudiante;Edad\nAna;20\n", "no dice quién está en qué equipo: haz una tabla"),
+        ("Ana;1;x\n", "no dice quién está en qué equipo"),
+        ("Estudiante;Equipo\nAna;1\nANA;2\n", "«ANA» está en «1» y en «2»: deja una fila"),
+        ("Estudiante;Equipo\n;1\n", "una fila de «1» no dice quién"),
+        ("Estudiante;Equipo\nAna;\n", "nadie está en un equipo"),
+        ("Otro;1\nOtra;1\n", "hay «Ana», y los equipos son como «1»"),
+        ("", "está vacía"),
+    ],
+)
+def test_a_table_of_teams_that_does_not_fit_is_a_sentence(grading, tmp_path, text, said):
+    classes.write_folder(tmp_path / "e", {"Ana": classes.honest()})
+    (tmp_path / "equipos.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(GradingError, match=re.escape(said)) as caught:
+        grading(tmp_path / "e", teams=tmp_path / "equipos.csv")
+    assert "equipos.csv" in str(caught.value)
 
 
 # The commands, as a teacher and a student type them

@@ -123,6 +123,8 @@ def plain(value):
 
     Such a class may say that it equals everything, or never end.
     """
+    if type(value) in (int, float, str):
+        return value
     if isinstance(value, np.ndarray):
         return np.asarray(value) if kind_of(value) == "array" else value.item()
     if isinstance(value, np.generic):
@@ -167,19 +169,18 @@ def _other_kind(wanted, kind):
 
 
 def _other_number(expected, got, tolerance):
-    wrong = _gives(got, expected)
     if isinstance(expected, int):
-        return "" if expected == got else wrong
+        return "" if expected == got else _gives(got, expected)
     try:
         kind = complex if isinstance(expected, complex) else float
         expected_number, number = kind(expected), kind(got)
     except OverflowError:
-        return wrong
+        return _gives(got, expected)
     if np.isnan(number) and not np.isnan(expected_number):
         return f"da nan, que no es un número, y debe dar {shown(expected)}"
     if np.isclose(number, expected_number, rtol=tolerance, atol=tolerance, equal_nan=True):
         return ""
-    return wrong
+    return _gives(got, expected)
 
 
 def _other_array(expected, got, tolerance):

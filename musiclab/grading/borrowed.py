@@ -8,6 +8,7 @@ teacher's eye is left.
 """
 
 import ast
+from functools import lru_cache
 
 HARMLESS = {"PENDING", "RIGHT", "WRONG"}
 DEEP = {"__self__", "__globals__", "__closure__", "__builtins__", "__subclasses__"}
@@ -16,7 +17,7 @@ DYNAMIC = {"__import__", "importlib", "import_module", "eval", "exec", "compile"
 
 def is_borrowed(cells, name):
     """Return whether what is called `name` in the cells, (id, source) each, is musiclab's own."""
-    bound, imported = _bindings(cells)
+    bound, imported = _bindings(tuple(cells))
     if _hands_on(bound.get(name, []), imported):
         return True
     seen, waiting = set(), [name]
@@ -36,10 +37,11 @@ def is_borrowed(cells, name):
 
 def defines(cells, name):
     """Return whether any cell binds a name."""
-    bound, imported = _bindings(cells)
+    bound, imported = _bindings(tuple(cells))
     return name in bound or name in imported
 
 
+@lru_cache(maxsize=1)
 def _bindings(cells):
     """Return ({name: the nodes that bind it}, {name: the dotted name that it is imported from})."""
     bound, imported = {}, {}

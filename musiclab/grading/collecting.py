@@ -29,8 +29,9 @@ MOST_FILES, DEEPEST = 20_000, 12
 PARTS = {".ipynb": "cuaderno", ".zip": "zip", ".rar": "zip", ".7z": "zip", ".gz": "zip"}
 
 # «Ana Pérez_101_assignsubmission_file_/02.ipynb», with or without folders; the name may be
-# «Participante_101» (blind) or «Grupo 1_7» (a team), and may hold numbers itself.
-_MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)")
+# «Participante_101» (blind) or «Grupo 1_7» (a team), and may hold numbers itself; the team of all
+# who are in none has no number.
+_MOODLE = re.compile(r"(?P<name>.*?)_?(?P<id>\d*)_assignsubmission_(?P<kind>[a-z]+)_?(?P<rest>.*)")
 # «perezana_LATE_5501_98765_02.ipynb»
 _CANVAS = re.compile(
     r"(?P<name>[^/]+?)_(?P<late>late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE
@@ -266,7 +267,8 @@ def _owner(entry, canvas, stem):
         name = found["name"].rstrip("_")
         if not name or name.lower() in _BLIND:
             name = f"{name} {found['id']}".strip()
-        owner = _Owner(found["id"], name, "moodle")
+        number = found["id"]
+        owner = _Owner(number or plain_id(name), name, "moodle" if number else "")
         # What was typed into Moodle's own field is no notebook.
         return (owner if found["kind"] == "file" else None), rest or found["rest"]
     if canvas:

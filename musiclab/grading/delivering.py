@@ -8,14 +8,15 @@ from musiclab.grading.lms import Mark, feedback_zip, fill_canvas, fill_worksheet
 from musiclab.grading.reporting import comment, feedback_page, grades_csv, teacher_page
 
 
-def deliver(class_, assignment, folder, worksheet, canvas):
+def deliver(class_, students, assignment, folder, worksheet, canvas):
     """Write all files of a class into a folder; return Spanish sentences on them.
 
-    class_: list of Graded; worksheet, canvas: the teacher's files, or None
+    class_: list of Graded, one a submission; students: the same, one a student
+    worksheet, canvas: the teacher's files, or None
     """
     said, items = [], assignment.rubric.items
-    marks = [Mark(one.id, one.name, one.lms, one.share, comment(one)) for one in class_]
-    ids = {one.id: one.id for one in class_ if one.lms == "moodle"}
+    marks = [Mark(one.id, one.name, one.lms, one.share, comment(one)) for one in students]
+    ids = {one.id: one.id for one in students if one.lms == "moodle"}
     if worksheet:
         filled = fill_worksheet(worksheet, marks)
         ids |= filled.ids
@@ -23,7 +24,7 @@ def deliver(class_, assignment, folder, worksheet, canvas):
     if canvas:
         filled = fill_canvas(canvas, marks, assignment.stem)
         said += _filled(filled, write_bytes(folder / "canvas.csv", filled.data), "de Canvas")
-    pages = {one.id: feedback_page(one, assignment.title) for one in class_}
+    pages = {one.id: feedback_page(one, assignment.title) for one in students}
     known = {f"{name}.html" for name in pages}
     for old in (folder / "feedback").glob("*.html"):
         if old.name not in known:
@@ -31,11 +32,11 @@ def deliver(class_, assignment, folder, worksheet, canvas):
     for name, page in pages.items():
         _write_changed(folder / "feedback" / f"{name}.html", page.encode())
     if ids:
-        inside = [(one.name, ids[one.id], pages[one.id]) for one in class_ if one.id in ids]
+        inside = [(one.name, ids[one.id], pages[one.id]) for one in students if one.id in ids]
         write_bytes(folder / "moodle_feedback.zip", feedback_zip(inside))
     for one in class_:
         _add_marks(one, folder)
-    write_bytes(folder / "grades.csv", grades_csv(class_, items))
+    write_bytes(folder / "grades.csv", grades_csv(students, items))
     overview = teacher_page(class_, assignment.title, said)
     page = write_bytes(folder / "profesor.html", overview.encode())
     review = [one.name for one in class_ if one.points is None]

@@ -26,6 +26,15 @@ from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
 from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
+from musiclab.grading.starting import sweep
+from musiclab.grading.teams import (
+    has_teams,
+    numbered,
+    read_members,
+    spread,
+    teams_of,
+    without_submission,
+)
 
 STATE, RESULTS = "calificacion.json", "results"
 
@@ -81,6 +90,7 @@ def grade(
     trust=False,
     worksheet=None,
     canvas=None,
+    teams=None,
     n_jobs=-1,
     cluster=None,
     seed=None,
@@ -88,11 +98,12 @@ def grade(
     root=NOTEBOOKS,
     show=print,
 ):
-    """Grade a class; return a list of Graded, and write all files into `out`.
+    """Grade a class; return a list of Graded, one a student, and write all files into `out`.
 
     submissions: a folder or a zip, see `collecting`; name: of the assignment
     trust: run without isolation what comes from those whom the teacher trusts
     worksheet, canvas: the teacher's files, which come back filled in
+    teams: a table of who is in which team, where one hands in for all of it
     n_jobs: processes at once, -1 for all cores
     cluster: address of a Dask scheduler whose machines run the notebooks
     seed: of the hidden inputs; without it the one that `out` has, or a new one
@@ -108,7 +119,15 @@ def grade(
         fill_worksheet(worksheet, ())
     if canvas:
         fill_canvas(canvas, (), assignment.stem)
+    teams = teams or (worksheet if worksheet and has_teams(worksheet) else None)
+    members = _members(teams, worksheet)
     handed_in = collect(submissions, assignment.stem)
+    shared = teams_of(handed_in, members, teams) if members else {}
+    times = {one.id: times.get(one.id, "") for one in handed_in if one.lms == "moodle"} | {
+        # Moodle tells of each member when the team has handed in.
+        name: max(times.get(member.number, "") for member in some)
+        for name, some in shared.items()
+    }
     folder = output_folder(out)
     seed = _seed(folder, assignment.stem, seed)
     isolation = "none" if trust else "bubblewrap"
@@ -120,14 +139,23 @@ def grade(
         if not one.problem and not _is_done(task := _task(one, assignment, seed, isolation), folder)
     ]
     show(_plan(len(handed_in), len(todo)))
+    sweep()
     for leftover in (folder / RESULTS).glob(".*.tmp-*"):
         with suppress(OSError):
             leftover.unlink()
     run_all(todo, judge, n_jobs, cluster, lambda one: write_json(_path(one["id"], folder), one))
     class_ = [_graded(one, assignment, folder, times) for one in handed_in]
-    for sentence in deliver(class_, assignment, folder, worksheet, canvas):
+    students, said = spread(class_, shared, teams) if shared else (class_, [])
+    said += without_submission(members, shared)
+    for sentence in [*said, *deliver(class_, students, assignment, folder, worksheet, canvas)]:
         show(sentence)
-    return class_
+    return students
+
+
+def _members(teams, worksheet):
+    """Return the Members of all teams, with their numbers where there is a worksheet."""
+    members = read_members(teams) if teams else ()
+    return numbered(members, worksheet) if members and worksheet else members
 
 
 def check_isolation():
@@ -285,7 +313,7 @@ def _graded(one, assignment, folder, times):
     points = [item.points for item in run.items]
     lost = 0.0
     if rubric.late:
-        when = times.get(one.id, "") if one.lms == "moodle" else ""
+        when = times.get(one.id, "")
         if not when and one.when:
             when = one.when
             made = replace(made, notes=(*notes, f"Hora de entrega, la del fichero: {when}."))

@@ -28,6 +28,7 @@ from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
 from musiclab.grading.results import OUTPUTS, OWN_FAULT, ItemResult, RunResult
 from musiclab.grading.starting import Limits
 
+IMPORT = re.compile(r"\s*(import|from)\s")
 MOST_SKIPPED = 3  # cells that end the box; with one more, what follows is not run
 
 STOPPED = {
@@ -82,6 +83,7 @@ class _Sitting:
         self.box, self.has_run, self.stopped_by = None, False, ""
         self.skipped, self.errors, self._n_ends = {}, [], 0
         self._end = time.monotonic() + limits.total_s
+        self.words = _imported_words(cells)
 
     def close(self):
         if self.box is not None:
@@ -96,7 +98,7 @@ class _Sitting:
                 raise BoxEndedError("tiempo")
             place = None
             try:
-                self.box = Box(self.limits, self.isolation).__enter__()
+                self.box = Box(self.limits, self.isolation, self.words).__enter__()
                 self.box.allow(min(self.limits.run_s, left))
                 self._run(min(self.limits.run_s, left))
                 self.has_run = True
@@ -163,6 +165,14 @@ class _Sitting:
         except BoxEndedError as error:
             self._ended(error.reason)
             raise
+
+
+def _imported_words(cells):
+    """Return the words of all lines that import something."""
+    lines = (line for _, source in cells for line in source.splitlines())
+    return frozenset(
+        word for line in lines if IMPORT.match(line) for word in re.findall(r"\w+", line)
+    )
 
 
 class _EndedAtError(BoxEndedError):

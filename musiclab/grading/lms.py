@@ -36,6 +36,7 @@ HEADERS = {
     "may_change": ("grade can be changed", "la calificacion puede ser cambiada"),
     "submitted": ("last modified (submission)", "ultima modificacion (entrega)"),
     "comments": ("feedback comments", "comentarios de retroalimentacion"),
+    "team": ("group", "grupo", "team", "equipo"),
 }
 
 
@@ -91,15 +92,15 @@ def fill_worksheet(path, marks):
 
     Raises GradingError for a file that is none.
     """
-    rows, delimiter = _read(path)
-    columns = _columns(rows[0])
+    rows, delimiter = read_rows(path)
+    columns = columns_of(rows[0])
     if not {"identifier", "grade"} <= columns.keys():
         raise GradingError(
             f"«{shown(path)}» no es la hoja de calificaciones de una tarea de Moodle: le faltan las "
             "columnas «Identificador» y «Calificación»; descárgala de la tarea"
         )
     people = [
-        _Row(k, _last_number(_at(row, columns, "identifier")), _at(row, columns, "name"))
+        _Row(k, last_number(cell_of(row, columns, "identifier")), cell_of(row, columns, "name"))
         for k, row in enumerate(rows)
         if k and any(row)
     ]
@@ -108,13 +109,13 @@ def fill_worksheet(path, marks):
     for k, mark in found.items():
         row = rows[k]
         row += [""] * (len(rows[0]) - len(row))
-        ids[mark.id] = _last_number(_at(row, columns, "identifier"))
-        if _at(row, columns, "may_change").strip().lower() == "no":
+        ids[mark.id] = last_number(cell_of(row, columns, "identifier"))
+        if cell_of(row, columns, "may_change").strip().lower() == "no":
             untouched.append(mark.name)
             continue
         if mark.share is None:
             continue
-        grade = mark.share * _maximum(_at(row, columns, "maximum"), path)
+        grade = mark.share * _maximum(cell_of(row, columns, "maximum"), path)
         row[columns["grade"]] = f"{grade:.2f}"
         if round(grade, 2) == 0:
             zeros.append(mark.name)
@@ -126,19 +127,19 @@ def fill_worksheet(path, marks):
 
 def submission_times(path):
     """Return {number in Moodle: ISO time of the submission} of a worksheet, as far as it is told."""
-    rows, _ = _read(path)
-    columns = _columns(rows[0])
+    rows, _ = read_rows(path)
+    columns = columns_of(rows[0])
     times = {}
     for row in rows[1:]:
-        number = _last_number(_at(row, columns, "identifier"))
-        if number and (when := read_date(_at(row, columns, "submitted"))):
+        number = last_number(cell_of(row, columns, "identifier"))
+        if number and (when := read_date(cell_of(row, columns, "submitted"))):
             times[number] = when.isoformat(" ", "minutes")
     return times
 
 
 def read_date(text):
     """Return the datetime that Moodle writes in Spanish or English, or None."""
-    found = _DATE.search(_folded(text))
+    found = _DATE.search(folded(text))
     if not found:
         return None
     day, word, year, hour, minute, half = found.groups()
@@ -179,7 +180,7 @@ def fill_canvas(path, marks, stem):
 
     Raises GradingError where there is no such column.
     """
-    rows, delimiter = _read(path)
+    rows, delimiter = read_rows(path)
     titles = [title.strip() for title in rows[0]]
     points = next((row for row in rows[1:4] if row[0].strip() == "Points Possible"), None)
     if "ID" not in titles or points is None:
@@ -213,8 +214,8 @@ def _canvas_column(titles, stem, path):
     """Return the number of the column of an assignment, titled «Title (id)»."""
     columns = [k for k, title in enumerate(titles) if re.search(r"\(\d+\)$", title)]
     number, _, words = stem.partition("_")
-    wanted = _folded(words.replace("_", " "))
-    named = [k for k in columns if wanted and wanted in _folded(titles[k])]
+    wanted = folded(words.replace("_", " "))
+    named = [k for k in columns if wanted and wanted in folded(titles[k])]
     numbered = (
         [k for k in columns if re.search(rf"\b0*{int(number)}\b(?!\)$)", titles[k])]
         if (number.isdigit())
@@ -239,8 +240,11 @@ class _Row:
     name: str
 
 
-def _read(path):
-    """Return (rows of texts, delimiter) of a CSV file in UTF-8, or as Excel writes it."""
+def read_rows(path):
+    """Return (rows of texts, delimiter) of a CSV file in UTF-8, or as Excel writes it.
+
+    Raises GradingError for what is no table, and for an empty one.
+    """
     try:
         data = read_regular(path, MOST_BYTES)
         if len(data) > MOST_BYTES:
@@ -262,25 +266,29 @@ def _read(path):
     return rows, delimiter
 
 
-def _columns(header):
+def columns_of(header):
+    """Return {key of HEADERS: number of its column} of a table's first row."""
     known = {name: what for what, names in HEADERS.items() for name in names}
     found = {}
     for k, title in enumerate(header):
-        found.setdefault(known.get(_folded(title)), k)
+        found.setdefault(known.get(folded(title)), k)
     return {what: k for what, k in found.items() if what}
 
 
-def _at(row, columns, what):
+def cell_of(row, columns, what):
+    """Return a row's text in the column of a key of HEADERS, or ""."""
     k = columns.get(what, -1)
     return row[k] if 0 <= k < len(row) else ""
 
 
-def _folded(text):
+def folded(text):
+    """Return a text in small letters, without accents and double spaces."""
     bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return " ".join(bare.split())
 
 
-def _last_number(text):
+def last_number(text):
+    """Return the number that a text such as «Participante101» ends with, or ""."""
     found = re.search(r"\d+$", text.strip())
     return found[0] if found else ""
 
@@ -322,7 +330,7 @@ def _matched(marks, people, lms):
 
 
 def _words(name):
-    return tuple(sorted(re.findall(r"\w+", _folded(name))))
+    return tuple(sorted(re.findall(r"\w+", folded(name))))
 
 
 def _guarded(rows, kept):

@@ -26,13 +26,14 @@ def started_at(pid):
         return ""
 
 
-def processor_time(pid):
-    """Return the seconds of processor time of a process, or infinity where nothing says it."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, AttributeError, LookupError, ValueError):
-        return float("inf")
+def queued_time(pid):
+    """Return the seconds that a process has waited for a processor, by its most patient thread."""
+    longest = 0
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb", buffering=0) as file:
+                longest = max(longest, int(file.read(200).split()[1]))
+    return longest / 1e9
 
 
 def used_memory(pids, enough):

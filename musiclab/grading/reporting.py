@@ -5,8 +5,7 @@ page never shows a hidden input, for results do not hold any.
 """
 
 import html
-import io
-import tokenize
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -15,7 +14,10 @@ from musiclab.grading.results import OWN_FAULT, RunResult
 
 RIGHT, WRONG, PENDING = "correcto", "incorrecto", "pendiente"
 COLOURS = {RIGHT: "#00795A", WRONG: "#B34700", PENDING: "#5F666D", OWN_FAULT: "#7A3E9D"}
+TOKEN, COMMENT = re.compile(r"\w+|[^\w\s]"), re.compile("#.*")
 N_TOKENS, FEWEST, ALIKE, MOST_PAIRS = 5, 40, 0.9, 20
+# What is wrong with an answer, of no exercise in particular; no rubric gives points for it.
+ANYWHERE = {"late", "printed", "no_return", "changed_argument", "exception", "borrowed"}
 STOPPED = {
     "tiempo": "se acabó el tiempo",
     "memoria": "gastó demasiada memoria",
@@ -26,12 +28,14 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#222}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-td,th{padding:.4rem .6rem;text-align:left;border-bottom:1px solid #ddd;vertical-align:top;
-overflow-wrap:anywhere}
-td:not(.n),th:not(.n){min-width:7rem}
+td,th{padding:.4rem .6rem;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}
 th{font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
 .mark{font-size:1.3rem}pre{overflow-x:auto;background:#f5f5f5;padding:.5rem;max-height:20rem}
-svg{max-width:100%;height:auto}
+svg{width:100%;max-width:34rem;height:auto}
+@media(max-width:40rem){tr{display:block;padding:.5rem 0;border-bottom:1px solid #ddd}
+tr.head{display:none}td,td.n{display:block;border:0;padding:.1rem 0;text-align:left;
+white-space:normal;overflow-wrap:anywhere}td:first-child{font-weight:600}
+td.n{display:inline-block;margin-right:1rem}td.n::before{content:attr(data-of) ": "}}
 """
 PAGE = """<!DOCTYPE html>
 <html lang="es"><head><meta charset="utf-8">
@@ -53,6 +57,7 @@ class Graded:
     notes: what a student is told; problem: why there was nothing to run
     written: the student's sources; hints: {grade id: the rubric's hint}
     parameters: {name: value} of those that each student has their own of
+    team: whose mark it is, where one hands in for all
     """
 
     id: str
@@ -68,6 +73,7 @@ class Graded:
     written: tuple[str, ...] = ()
     hints: dict | None = None
     parameters: dict = field(default_factory=dict)
+    team: str = ""
 
     @property
     def share(self):
@@ -78,6 +84,10 @@ class Graded:
 def number(value):
     """Return a number as Spanish is written: 2,5."""
     return f"{round(value, 2):g}".replace(".", ",")
+
+
+def _said(value):
+    return f"{value:g}".replace(".", ",") if isinstance(value, float) else str(value)
 
 
 def comment(graded):
@@ -100,7 +110,8 @@ def _item_line(one):
 
 def feedback_page(graded, title):
     """Return the HTML that a student gets."""
-    body = [f"<p>{html.escape(graded.name)}</p>", f'<p class="mark">{_total(graded)}</p>']
+    who = f"{graded.name} · {graded.team}" if graded.team else graded.name
+    body = [f"<p>{html.escape(who)}</p>", f'<p class="mark">{_total(graded)}</p>']
     if graded.problem:
         body.append(f"<p>{html.escape(graded.problem)}</p>")
     if graded.run:
@@ -150,12 +161,15 @@ def _table(header, rows, numbers=()):
     """Return a table; its cells are HTML already."""
 
     def line(cells, tag):
-        kinds = [' class="n"' if k in numbers else "" for k in range(len(cells))]
+        kinds = ["" for _ in cells]
+        for k in numbers:
+            kinds[k] = f' class="n" data-of="{header[k]}"'  # shown where there is no header
         inside = (f"<{tag}{kind}>{c}</{tag}>" for kind, c in zip(kinds, cells, strict=True))
-        return f"<tr>{''.join(inside)}</tr>"
+        return "".join(inside)
 
-    body = "".join(line(row, "td") for row in rows)
-    return f'<div class="wide"><table>{line(header, "th")}{body}</table></div>'
+    head = f'<tr class="head">{line(header, "th")}</tr>'
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f'<div class="wide"><table>{head}{body}</table></div>'
 
 
 # The teacher's page
@@ -202,19 +216,19 @@ def histogram(shares):
         bins[min(9, int(10 * share + 1e-9))] += 1
     top, parts = max(bins, default=0) or 1, []
     for k, n in enumerate(bins):
-        height = 120 * n / top
+        height, left = 120 * n / top, 36 * k
         parts.append(
-            f'<rect x="{20 + 50 * k}" y="{150 - height:.1f}" width="44" height="{height:.1f}" '
+            f'<rect x="{left + 2}" y="{150 - height:.1f}" width="32" height="{height:.1f}" '
             f'fill="#0072B2"/>'
         )
-        parts.append(f'<text x="{42 + 50 * k}" y="168" text-anchor="middle">{k}–{k + 1}</text>')
+        parts.append(f'<text x="{left + 18}" y="168" text-anchor="middle">{k}–{k + 1}</text>')
         if n:
             parts.append(
-                f'<text x="{42 + 50 * k}" y="{144 - height:.1f}" text-anchor="middle">{n}</text>'
+                f'<text x="{left + 18}" y="{144 - height:.1f}" text-anchor="middle">{n}</text>'
             )
     said = ", ".join(f"de {k} a {k + 1}: {n}" for k, n in enumerate(bins) if n) or "ninguna"
     return (
-        '<svg viewBox="0 0 540 180" width="540" role="img" font-size="13" '
+        '<svg viewBox="0 0 360 180" role="img" font-size="12" '
         f'font-family="system-ui,sans-serif" aria-label="Notas sobre 10; {said}">'
         f"{''.join(parts)}</svg><p>Notas sobre 10.</p>"
     )
@@ -243,17 +257,18 @@ def _misconceptions(class_):
     met = {}
     for graded, one in _results(class_):
         if one.misconception:
-            met.setdefault((one.grade_id, one.misconception), []).append((graded, one))
+            met.setdefault((one.grade_id, one.reason), []).append((graded, one.misconception))
     rows = []
-    for (name, misconception), who in sorted(met.items(), key=lambda pair: -len(pair[1])):
+    for (name, said), who in sorted(met.items(), key=lambda pair: -len(pair[1])):
         names = ", ".join(html.escape(graded.name) for graded, _ in who[:30])
         source = next((s for s in who[0][0].written if f"def {name}" in s), "")
-        cell = html.escape(source[:2000])
-        code = (
-            f"<details><summary>Una de ellas</summary><pre>{cell}</pre></details>" if cell else ""
-        )
-        said = f"{html.escape(who[0][1].reason)}<br><small>{html.escape(misconception)}</small>"
-        rows.append((html.escape(name), f"{said}{code}", str(len(who)), names))
+        more = [f"<pre>{html.escape(source[:2000])}</pre>"] if source else []
+        if (known := who[0][1]) not in ANYWHERE:
+            line = f"partial: {{{known}: 0.5}}"
+            more.append(f"Media nota, en la rúbrica: <code>{html.escape(line)}</code>")
+        inside = "".join(more)
+        code = f"<details><summary>Una de ellas</summary>{inside}</details>" if more else ""
+        rows.append((html.escape(name), f"{html.escape(said)}{code}", str(len(who)), names))
     if not rows:
         return "<p>Ninguna.</p>"
     return _table(("Ejercicio", "Confusión", "Cuántas", "Quién"), rows, numbers=(2,))
@@ -291,7 +306,10 @@ def _slowest(class_):
 
 def _parameters(class_):
     rows = [
-        (html.escape(one.name), html.escape(", ".join(f"{k} = {v}" for k, v in given.items())))
+        (
+            html.escape(one.name),
+            html.escape("; ".join(f"{k} = {_said(v)}" for k, v in given.items())),
+        )
         for one in class_
         if (given := one.parameters)
     ]
@@ -335,15 +353,8 @@ def similar_pairs(class_):
 
 
 def _shingles(sources):
-    """Return the runs of tokens in some sources, with comments and spaces left out."""
-    tokens = []
-    for source in sources:
-        try:
-            for token in tokenize.generate_tokens(io.StringIO(source).readline):
-                if token.string.strip() and token.type != tokenize.COMMENT:
-                    tokens.append(token.string)
-        except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
-            tokens += source.split()
+    """Return the runs of words and signs in some sources, with comments and spaces left out."""
+    tokens = [token for one in sources for token in TOKEN.findall(COMMENT.sub("", one))]
     return {hash(tuple(tokens[k : k + N_TOKENS])) for k in range(len(tokens) - N_TOKENS + 1)}
 
 
@@ -352,19 +363,14 @@ def _shingles(sources):
 
 def grades_csv(class_, items):
     """Return grades.csv: a row a submission, a column an item."""
-    header = [
-        "id",
-        "nombre",
-        "fichero",
-        "nota",
-        "maximo",
-        "por_tarde",
-        *(i.grade_id for i in items),
-    ]
-    rows = [[*header, "aislamiento", "acabado", "motivo"]]
+    teams = ["equipo"] if any(one.team for one in class_) else []
+    header = ["id", "nombre", *teams, "fichero", "nota", "maximo", "por_tarde"]
+    names = (item.grade_id for item in items)
+    rows = [[*header, *names, "aislamiento", "acabado", "motivo"]]
     for one in class_:
         points = {r.grade_id: r.points for r in one.run.items} if one.run else {}
-        row = [one.id, one.name, one.file, _cell(one.points), _cell(one.maximum), _cell(one.lost)]
+        row = [one.id, one.name, *([one.team] if teams else []), one.file]
+        row += [_cell(one.points), _cell(one.maximum), _cell(one.lost)]
         row += [_cell(points.get(item.grade_id)) for item in items]
         run = one.run
         row += [run.isolation, "sí" if run.finished else "no"] if run else ["", ""]

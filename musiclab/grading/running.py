@@ -32,6 +32,7 @@ REPORTS_ONLY = (
     "release",
     "reporting",
     "rubric",
+    "teams",
 )
 WATCH, TICK_S = "musiclab-vela", 0.5
 BAR = "{desc}: {n_fmt} de {total_fmt} |{bar:20}| quedan {remaining}{postfix}"

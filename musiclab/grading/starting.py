@@ -4,23 +4,29 @@ Conventions: sizes in MB (2**20 bytes), times in seconds of wall time.
 """
 
 import contextlib
+import json
 import os
 import platform
+import re
 import secrets
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import musiclab
+from musiclab.grading.processes import started_at
 
 PACKAGE = Path(musiclab.__file__).parent
 HERE = Path(__file__).parent
 MB = 2**20
-FOLDER, SEAT, COURSE = "/alumno", "/curso/caja", "/curso"  # in the box
+PREFIX = "musiclab-"
+FOLDER, SEAT, DATA = "/alumno", "/curso/caja", "/curso/Datasets"  # in the box
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,26 @@ def missing_tools():
 # With bubblewrap
 
 
-def boxed(limits, seat):
-    """Return (command, environment, folder) of Python in a box of its own."""
-    build = lambda seen: _bubblewrap(seen, limits, sys.executable)
+def boxed(limits, seat, payload=None):
+    """Return (command, environment, folder) of a box of its own, with Python in it.
+
+    payload: a command in its place, which waits, and which nothing in the box can end
+    """
+    python = [*_prlimit(limits), sys.executable, "-I", f"{SEAT}/inner.py", str(PACKAGE.parent)]
+    start = ["--as-pid-1", "--", *payload] if payload else ["--", "nice", "-n", "5", *python]
+    build = lambda seen: [*_bubblewrap(seen, limits), *start]
     seen = _places(seat)
     command = _as_nobody(build, seen, seat) if os.geteuid() == 0 else build(seen)
     # The box's first process shows the environment that bubblewrap was started with.
     return command, {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}, "/"
 
 
-def _environment(home, seat, path):
+def box_environment():
+    """Return the environment in a box."""
+    return _environment(FOLDER, DATA, f"{Path(sys.executable).parent}:/usr/bin:/bin")
+
+
+def _environment(home, data, path):
     return {
         "HOME": home,
         "IPYTHONDIR": f"{home}/.ipython",
@@ -79,27 +95,32 @@ def _environment(home, seat, path):
         "MPLBACKEND": "agg",
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "MUSICLAB_CACHE": f"{home}/.cache",
-        "MUSICLAB_DATASETS": f"{seat}/Datasets",
+        "MUSICLAB_DATASETS": str(data),
         "MUSICLAB_PROGRESS": "off",
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": path,
+        "PWD": home,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "USER": "alumno",
     }
 
 
-def _prlimit(limits):
-    bounds = {
+def bounds(limits):
+    """Return {name of a limit of each process: number}."""
+    return {
         "nproc": limits.processes,
         "data": (limits.memory_mb + 2000) * MB,  # TensorFlow asks for more than it takes
         "fsize": limits.file_mb * MB,
         "nofile": 256,
         "core": 0,
     }
-    return ["prlimit", *(f"--{name}={n}:{n}" for name, n in bounds.items()), "--"]
 
 
-def _bubblewrap(seen, limits, python):
+def _prlimit(limits):
+    return ["prlimit", *(f"--{name}={n}:{n}" for name, n in bounds(limits).items()), "--"]
+
+
+def _bubblewrap(seen, limits):
     """Return the command line; `seen`: {place in the box: place outside} that can be read."""
     mb = {"/tmp": 64, "/dev/shm": 64, FOLDER: limits.disk_mb}
     command = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
@@ -116,24 +137,12 @@ def _bubblewrap(seen, limits, python):
         command += ["--perms", "0700", "--size", str(size * MB), "--tmpfs", place]
     for inside, outside in seen.items():
         command += ["--ro-bind", outside, inside]
-    hidden = f"{COURSE}/musiclab/grading"
+    hidden = str(PACKAGE / "grading")
     command += ["--size", "4096", "--tmpfs", hidden, "--remount-ro", hidden]
     command += ["--chdir", FOLDER, "--remount-ro", "/", "--clearenv"]
-    path = f"{Path(python).parent}:/usr/bin:/bin"
-    for name, value in _environment(FOLDER, COURSE, path).items():
+    for name, value in box_environment().items():
         command += ["--setenv", name, value]
-    return [
-        "nice",
-        "-n",
-        "5",
-        *command,
-        "--",
-        *_prlimit(limits),
-        python,
-        "-I",
-        f"{SEAT}/inner.py",
-        COURSE,
-    ]
+    return command
 
 
 def _places(seat):
@@ -142,10 +151,11 @@ def _places(seat):
     for prefix in (sys.base_prefix, sys.prefix):
         if not Path(prefix).is_relative_to("/usr"):
             seen[prefix] = prefix
-    seen[f"{COURSE}/musiclab"] = str(PACKAGE)
+    # Where it lies outside, so that what a server has imported is found in the box too.
+    seen[str(PACKAGE)] = str(PACKAGE)
     data = _datasets()
     if data.is_dir():
-        seen[f"{COURSE}/Datasets"] = str(data)
+        seen[DATA] = str(data)
     seen[SEAT] = str(seat)
     return seen
 
@@ -163,8 +173,11 @@ def _as_nobody(command_of, seen, seat):
     user = str(2_000_000_000 + secrets.randbelow(100_000_000))
     staged, steps = {}, []
     for number, (inside, outside) in enumerate(seen.items()):
+        staged[inside] = outside
+        if _is_open(Path(outside)):
+            continue
         place = seat.parent / f"{number}"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         staged[inside] = str(place)
         steps.append(shlex.join(["mount", "--bind", outside, str(place)]))
     drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
@@ -172,6 +185,12 @@ def _as_nobody(command_of, seen, seat):
     steps.append("exec " + shlex.join([*drop, *command_of(staged)]))
     outer = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--pid", "--mount", "--fork"]
     return [*outer, "--kill-child=KILL", "--", "sh", "-c", " && ".join(steps)]
+
+
+def _is_open(folder):
+    """Return whether anybody may go into a folder and read it."""
+    modes = [one.stat().st_mode for one in (folder, *folder.parents)]
+    return modes[0] & 0o004 and all(mode & 0o001 for mode in modes)
 
 
 # With limits alone
@@ -182,8 +201,7 @@ def bare(limits, seat):
     home = seat.parent / "alumno"
     home.mkdir()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = _environment(str(home), str(seat), path)
-    environment["MUSICLAB_DATASETS"] = str(_datasets())
+    environment = _environment(str(home), _datasets(), path)
     if "SYSTEMROOT" in os.environ:  # without it Python does not start on Windows
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     command = [sys.executable, "-I", str(seat / "inner.py"), str(PACKAGE.parent)]
@@ -196,12 +214,122 @@ def bare(limits, seat):
     return command, environment, str(home)
 
 
+# A server that has imported already
+
+STARTS_WITHIN_S, FORKS_WITHIN_S = 180.0, 60.0
+_servers = {}
+SHELL = (
+    "application",
+    "completer",
+    "completerlib",
+    "interactiveshell",
+    "logger",
+    "magics",
+    "oinspect",
+)
+COMMON = (
+    "fcntl",
+    "resource",
+    "bdb",
+    "numpy.random",
+    *(f"IPython.core.{part}" for part in SHELL),
+    "musiclab.course",
+    "musiclab.midi",
+)
+# What else is imported where a notebook's imports have such a word; learning takes three seconds.
+EXTRAS = {
+    "matplotlib plotting diagrams card": ("matplotlib.pyplot", "musiclab.diagrams"),
+    "tensorflow keras backend models training": ("musiclab.models", "musiclab.training"),
+}
+
+
+class Server:
+    """A process that has imported some modules, with one thread, and forks into boxes."""
+
+    def __init__(self, command, environment):
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        null = subprocess.DEVNULL
+        with theirs:
+            self._process = subprocess.Popen(
+                command, stdin=theirs, stdout=null, stderr=null,
+                env=environment, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        self._lock = threading.Lock()
+        try:
+            self._hear(STARTS_WITHIN_S)
+        except (OSError, ValueError):
+            self.close()
+            raise
+
+    def _hear(self, seconds):
+        self._socket.settimeout(seconds)
+        if not (said := self._socket.recv(100)):
+            raise OSError("the server has ended")
+        return int(said)
+
+    def fork(self, holder, limits, environment, pipes):
+        """Let a fork join the box of a process; return the number of the one that waits for it.
+
+        limits: {name in lower case of a limit of `resource`: number}
+        environment: of the fork; pipes: descriptors for requests and answers
+        """
+        request = {"holder": holder, "limits": limits, "environment": environment}
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], pipes)
+            return self._hear(FORKS_WITHIN_S)
+
+    def close(self):
+        """End the server; who is in a box stays there."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def fork_server(words):
+    """Return this process's server for notebooks whose imports have some words, or None."""
+    modules = [*COMMON]
+    for known, more in EXTRAS.items():
+        modules += more if words & set(known.split()) else ()
+    exercises = sorted(PACKAGE.glob("exercises/*.py"))
+    modules += [f"musiclab.exercises.{one.stem}" for one in exercises if one.stem in words]
+    key = (os.getpid(), *modules)
+    if key not in _servers:
+        _servers[key] = None
+        with contextlib.suppress(OSError, ValueError):
+            _servers[key] = _started_server(modules)
+    return _servers[key]
+
+
+def forget_server(server):
+    """Go on without a server that has failed."""
+    server.close()
+    for key in [key for key, known in _servers.items() if known is server]:
+        _servers[key] = None
+
+
+def _started_server(modules):
+    """Return a Server that begins in the environment of a box, with a home for what it imports."""
+    seat = make_seat()
+    try:
+        environment = bare(Limits(), seat)[1] | {
+            "MUSICLAB_DATASETS": box_environment()["MUSICLAB_DATASETS"]
+        }
+        fonts = Path(environment["MPLCONFIGDIR"])
+        fonts.mkdir()
+        for one in seat.glob("fontlist-*.json"):
+            shutil.copy(one, fonts)
+        command = [sys.executable, "-I", str(HERE / "forking.py"), str(PACKAGE.parent), *modules]
+        return Server(["nice", "-n", "5", *command], environment)
+    finally:
+        clear_seat(seat)
+
+
 # What lies ready for the box
 
 
 def make_seat():
     """Return a new folder with all that the inner side is started from."""
-    seat = Path(tempfile.mkdtemp(prefix="musiclab-")) / "caja"
+    seat = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{_owner(os.getpid())}-")) / "caja"
     seat.mkdir()
     for folder in (seat.parent, seat):
         folder.chmod(0o755)
@@ -218,6 +346,29 @@ def clear_seat(seat):
     for folder in (*seat.parent.glob("*"), seat.parent):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def sweep():
+    """Remove the folders that graders left behind which were killed, and no living one's."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        named = re.fullmatch(rf"{PREFIX}((\d+)\.(\d+)\.\d+)-\w+", folder.name)
+        if not named or folder.is_symlink():
+            continue
+        was, space, pid = named.groups()
+        now = _owner(int(pid))
+        # What runs in another namespace, such as another container, is not seen from here.
+        if now.startswith(f"{space}.") and now != was:
+            with contextlib.suppress(OSError):
+                if folder.stat().st_uid == os.geteuid():
+                    clear_seat(folder / "caja")
+
+
+def _owner(pid):
+    """Return a name for a process that no other will have, half of one for a process that is gone."""
+    try:
+        return f"{os.stat('/proc/self/ns/pid').st_ino}.{pid}.{started_at(pid)}"
+    except OSError:
+        return ""
 
 
 def font_lists():

@@ -1,0 +1,170 @@
+"""Teams: one of them hands in, and each of them gets the mark and the feedback.
+
+Who is in which team stands in a table: the teacher's own, or Moodle's
+worksheet of an assignment for groups, which has a column «Grupo».
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+
+from musiclab.errors import GradingError
+from musiclab.files import shown
+from musiclab.grading.collecting import clean, plain_id
+from musiclab.grading.lms import (
+    Mark,
+    cell_of,
+    columns_of,
+    fill_worksheet,
+    last_number,
+    read_rows,
+)
+
+STUDENT = {"student", "estudiante", "alumno", "alumna", "alumnado", "nombre", "name"}
+REMEDY = "haz una tabla con las columnas «estudiante» y «equipo», una fila por estudiante"
+
+
+@dataclass(frozen=True)
+class Member:
+    """Who is in which team; number: the student's in Moodle, or ""."""
+
+    name: str
+    team: str
+    number: str = ""
+
+
+def has_teams(worksheet):
+    """Return whether a worksheet of Moodle's says who is in which group."""
+    return "team" in columns_of(read_rows(worksheet)[0][0])
+
+
+def numbered(members, worksheet):
+    """Return the Members with their numbers in Moodle, as far as its worksheet knows their names."""
+    marks = [Mark(str(k), one.name, "", None) for k, one in enumerate(members)]
+    ids = fill_worksheet(worksheet, marks).ids
+    return tuple(
+        replace(one, number=one.number or ids.get(str(k), "")) for k, one in enumerate(members)
+    )
+
+
+def read_members(path):
+    """Return the Members of a CSV file, in its order; those without a team are left out.
+
+    Its columns are found by their titles, or are the student and the team.
+
+    Raises GradingError for another table, and for a student in two teams.
+    """
+    rows, _ = read_rows(path)
+    columns = columns_of(rows[0])
+    for k, title in enumerate(rows[0]):
+        if title.strip().lower() in STUDENT:
+            columns.setdefault("name", k)
+    rows = rows[1:] if columns else rows
+    if not columns and {len(row) for row in rows} == {2}:
+        columns = {"name": 0, "team": 1}
+    if not {"name", "team"} <= columns.keys():
+        raise GradingError(f"«{shown(path)}» no dice quién está en qué equipo: {REMEDY}")
+    members = {}
+    for row in rows:
+        name, team = (clean(cell_of(row, columns, what)) for what in ("name", "team"))
+        if team and not name:
+            raise GradingError(
+                f"en «{shown(path)}», una fila de «{team}» no dice quién: escribe el nombre o bórrala"
+            )
+        if not team or not _key(team):
+            continue
+        number = last_number(cell_of(row, columns, "identifier"))
+        known = members.setdefault((_key(name), number), Member(name, team, number))
+        if _key(known.team) != _key(team):
+            raise GradingError(
+                f"en «{shown(path)}», «{name}» está en «{known.team}» y en «{team}»: deja una fila"
+            )
+    if not members:
+        raise GradingError(f"en «{shown(path)}» nadie está en un equipo: {REMEDY}")
+    return tuple(members.values())
+
+
+def teams_of(handed_in, members, path):
+    """Return {id of a submission: the Members who get its mark}, for those that are a team's.
+
+    A submission is a team's when it has the team's name, or that of one of its members.
+
+    Raises GradingError for a team with two submissions, and where no team has any.
+    """
+    team_of = {_key(one.name): _key(one.team) for one in members}
+    teams = {}
+    for one in members:
+        teams.setdefault(_key(one.team), []).append(one)
+    found, whose = {}, {}
+    for one in handed_in:
+        name = _key(one.name)
+        team = name if name in teams else team_of.get(name)
+        if team is None:
+            continue
+        if team in whose:
+            raise GradingError(
+                f"«{teams[team][0].team}» tiene dos entregas, de «{whose[team]}» y de «{one.name}»: "
+                f"deja una, o cambia sus equipos en «{shown(path)}»"
+            )
+        whose[team] = one.name
+        found[one.id] = tuple(teams[team])
+    if not found:
+        raise GradingError(
+            f"ninguna entrega es de un equipo de «{shown(path)}»: hay «{handed_in[0].name}», y los "
+            f"equipos son como «{members[0].team}»; pon los nombres que tienen las entregas"
+        )
+    return found
+
+
+def spread(class_, teams, path):
+    """Return (a Graded for each student, Spanish sentences on the teams).
+
+    class_: list of Graded, one a submission; teams: as `teams_of` gives them
+    """
+    # In Moodle's zip of an assignment for groups, numbers are those of groups.
+    grouped = any(
+        _key(one.name) == _key(teams[one.id][0].team) for one in class_ if one.id in teams
+    )
+    alone = [one for one in class_ if one.id not in teams]
+    people, taken = [], {one.id for one in alone}
+    for one in class_:
+        if one.id not in teams:
+            people.append(replace(one, lms="") if grouped and one.lms == "moodle" else one)
+        for member in teams.get(one.id, ()):
+            own = _key(member.name) == _key(one.name)
+            people.append(
+                replace(
+                    one,
+                    id=one.id if own and not member.number else _free_id(member, taken),
+                    lms="moodle" if member.number else one.lms if own else "",
+                    name=member.name,
+                    team=member.team,
+                )
+            )
+            taken.add(people[-1].id)
+    said = (
+        [f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}."] if alone else []
+    )
+    return people, said
+
+
+def without_submission(members, teams):
+    """Return the sentence on the teams that have handed in nothing, in a list; none, if all have."""
+    done = {_key(one.team) for some in teams.values() for one in some}
+    missing = {_key(one.team): one.team for one in members if _key(one.team) not in done}
+    return [f"Sin entrega: {', '.join(missing.values())}."] if missing else []
+
+
+def _free_id(member, taken):
+    """Return an id that no one else has: the number in Moodle, or of team and name."""
+    wanted = member.number or plain_id(f"{member.team[:25]} {member.name}")
+    number = 1
+    while (name := wanted if number == 1 else f"{wanted}-{number}") in taken:
+        number += 1
+    return name
+
+
+def _key(name):
+    """Return the words of a name, whatever stands between them: Moodle writes «_» as a space."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return tuple(re.findall(r"[^\W_]+", bare.casefold()))
