@@ -522,6 +522,16 @@ def test_bar_numbers_of_a_small_matrix_do_not_touch(ax):
     assert len(numbers) > 3 and all(a.x1 < b.x0 for a, b in pairwise(numbers))
 
 
+def test_the_colour_bar_of_a_map_is_as_high_as_the_map(ax):
+    """A map is square, and lower than a figure of another shape."""
+    ax.figure.set_size_inches(4, 8)
+    plotting.self_similarity(melody(60, 62, 64, 65), ax)
+    ax.figure.canvas.draw()
+    bar = next(other for other in ax.child_axes if other.get_ylabel() == "parecido (coseno)")
+    inside, beside = ax.get_window_extent(), bar.get_window_extent()
+    assert (beside.y0, beside.y1) == pytest.approx((inside.y0, inside.y1), abs=1)
+
+
 def test_self_similarity_of_long_and_empty_songs(axes):
     long = Song(tuple(NoteEvent(4.0 * k, 4, (60,)) for k in range(500)))
     plotting.self_similarity(long, axes[0], frame_ql=4)

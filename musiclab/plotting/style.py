@@ -44,8 +44,13 @@ def comma(number):
 
 
 def colour_bar(drawn, label):
-    """Put a colour bar beside an ax, and return it."""
-    bar = drawn.axes.figure.colorbar(drawn, ax=drawn.axes, label=label, pad=0.012, aspect=18)
+    """Put a colour bar beside an ax, as high as what is drawn there, and return it."""
+    ax = drawn.axes
+    if ax.get_aspect() == "auto":
+        place = {"ax": ax, "pad": 0.012, "aspect": 18}
+    else:  # a map is lower than the room that it has
+        place = {"cax": ax.inset_axes((1.03, 0, 0.05, 1))}
+    bar = ax.figure.colorbar(drawn, label=label, **place)
     decimal_comma(bar.ax.yaxis)
     bar.outline.set_visible(False)
     return bar
