@@ -226,7 +226,7 @@ def _choose(
     # Only the voice that chooses first may end the chorale: after a note, at a place of the bar.
     when = place % BAR * (HELD + 1) + ops.maximum(within[..., OWN_HELD], 0)
     of_time = layers.Embedding(BAR * (HELD + 1), 1, embeddings_initializer="zeros")(when)
-    end = layers.Dense(1)(x) + GAIN * of_time
+    end = GAIN * (layers.Dense(1)(x) + of_time)  # one in a thousand symbols
     may_end = ops.equal(ops.expand_dims(voice, -1), 0)
     return ops.concatenate([logits, ops.where(may_end, end, NEVER)], axis=-1)
 
