@@ -7,9 +7,9 @@ from fractions import Fraction
 import verovio
 from hypothesis import strategies as st
 
-from musiclab.engraving.bars import TICKS, bars_of, sections_of
 from musiclab.engraving.mei import score_mei
 from musiclab.music import NoteEvent, Song
+from musiclab.music.bars import TICKS, bars_of, sections_of
 
 MEI = "{http://www.music-encoding.org/ns/mei}"
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"

@@ -12,7 +12,7 @@ PACKAGE = Path(musiclab.__file__).parent
 # From the ground floor up. A module imports only from those before it.
 HOUSE = {
     "": ("errors", "progress", "files", "logits", "backend"),
-    "music": ("song", "pitch", "instruments", "voices"),
+    "music": ("song", "bars", "pitch", "instruments", "voices"),
     "midi": ("mending", "tables", "writing", "reading", "folders"),
     "datasets": ("corpus", "splitting"),
     "encoding": ("tokens", "vocabulary", "windows", "motifs", "fidelity"),
@@ -21,7 +21,7 @@ HOUSE = {
     "generation": ("sampling", "stepping", "writing"),
     "evaluation": ("likelihood", "baselines", "copying", "listening", "statistics"),
     "playback": (),
-    "engraving": ("bars", "keys", "rhythm", "staves", "mei", "score"),
+    "engraving": ("keys", "rhythm", "staves", "mei", "score"),
     "plotting": (
         "style",
         "showing",

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scores import MEI, melody, notes_in, read, scale
 
-from musiclab.engraving.bars import TICKS, bars_of, sections_of
 from musiclab.engraving.mei import score_mei
 from musiclab.engraving.rhythm import split
 from musiclab.music import Song
+from musiclab.music.bars import TICKS, bars_of, sections_of
 
 
 def bars(song):

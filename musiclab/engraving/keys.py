@@ -13,7 +13,7 @@ from bisect import bisect_left
 
 import numpy as np
 
-from musiclab.engraving.bars import SHORTEST, TICKS
+from musiclab.music.bars import SHORTEST, TICKS
 
 LETTERS = "FCGDAEB"  # on the line of fifths, F is at -1
 STEPS = "CDEFGAB"

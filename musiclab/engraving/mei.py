@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musiclab.engraving.bars import SHORTEST, TICKS, WHOLE, bars_of, is_compound, sections_of
 from musiclab.engraving.keys import named, signatures_of
 from musiclab.engraving.rhythm import VALUES, Chord, beams, notes_and_graces, written
 from musiclab.engraving.staves import (
@@ -27,6 +26,7 @@ from musiclab.engraving.staves import (
 )
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.music import instrument_name
+from musiclab.music.bars import SHORTEST, TICKS, WHOLE, bars_of, is_compound, sections_of
 
 MAX_BARS = 64  # unless more are asked for
 MAX_NOTES = 5_000  # engraved in two seconds

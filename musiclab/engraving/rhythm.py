@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
-from musiclab.engraving.bars import NEARLY, SHORTEST, TICKS, WHOLE, bar_length, is_compound
+from musiclab.music.bars import NEARLY, SHORTEST, TICKS, WHOLE, bar_length, is_compound
 from musiclab.music.pitch import LOWEST_PITCH
 
 SIXTEENTH, EIGHTH = TICKS // 4, TICKS // 2

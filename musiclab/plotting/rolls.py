@@ -11,11 +11,11 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from musiclab.encoding.tokens import DYNAMICS, nearest_dynamic
-from musiclab.engraving.bars import bar_numbers
 from musiclab.engraving.staves import is_choir
 from musiclab.errors import ParameterError
 from musiclab.evaluation import copied_run
 from musiclab.music import Song, instrument_name, pitch_name
+from musiclab.music.bars import bar_numbers
 from musiclab.music.pitch import LOWEST_PITCH
 from musiclab.music.voices import N_VOICES, SIXTEENTHS, notes_on_grid, song_to_voices
 from musiclab.plotting.style import (
