@@ -46,7 +46,7 @@ WITHIN = (
     )
 )
 EARLIER = np.tri(N_VOICES, N_VOICES - 1, -1, dtype=bool)  # (voice, voice chosen before it)
-PLACE = 3 * N_VOICES  # column of BEFORE: the sixteenth of the phrase
+PLACE = [idea for idea, _ in BEFORE].index("position")  # column: the sixteenth of the phrase
 OWN_HELD, OWN_MOTION = 2 * (N_VOICES - 1), 2 * (N_VOICES - 1) + 1  # columns of WITHIN
 
 

@@ -26,7 +26,7 @@ from musiclab.engraving.staves import (
 )
 from musiclab.errors import ParameterError, ShortSequenceError
 from musiclab.music import instrument_name
-from musiclab.music.bars import SHORTEST, TICKS, WHOLE, bars_of, is_compound, sections_of
+from musiclab.music.bars import SHORTEST, TICKS, WHOLE, bars_of, is_compound, numbered, sections_of
 
 MAX_BARS = 64  # unless more are asked for
 MAX_NOTES = 5_000  # engraved in two seconds
@@ -194,13 +194,10 @@ def _measures(groups, bars, keys, tempos):
     staves = [staff for group in groups for staff in group.staves]
     lines = [bar.start for bar in bars]
     key_at = lambda tick: keys[bisect_right(lines, tick) - 1]
-    number = 0
-    for k, bar in enumerate(bars):
+    for k, (number, bar) in enumerate(numbered(bars)):
         changes = _changes(bars, keys, k) if k else ""
         if changes:
             yield f"<scoreDef {changes}/>\n"
-        if not bar.phase:  # neither a pick-up counts, nor the rest of a divided bar
-            number += 1
         partial = "" if bar.whole else ' metcon="false"'
         yield f'<measure n="{number}"{partial}{_bar_line(bars, k)}>'
         beyond = ""  # what stands behind the staves

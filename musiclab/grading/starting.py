@@ -207,8 +207,7 @@ def bare(limits, seat):
     command = [sys.executable, "-I", str(seat / "inner.py"), str(PACKAGE.parent)]
     if shutil.which("prlimit"):
         # As the teacher, all that the teacher runs would count.
-        bounds = [word for word in _prlimit(limits) if not word.startswith("--nproc")]
-        command = bounds + command
+        command = [word for word in _prlimit(limits) if not word.startswith("--nproc")] + command
     if shutil.which("setpriv"):
         command = ["setpriv", "--pdeathsig=KILL", "--", *command]
     return command, environment, str(home)

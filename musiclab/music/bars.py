@@ -151,13 +151,18 @@ def bars_of(sections):
             yield Bar(start, min(start + starts.step, starts.stop), passed, metre)
 
 
-def bar_numbers(song):
-    """Return {onset_ql: number} of the bars of a song.
+def numbered(bars):
+    """Yield (number, Bar) as musicians count: neither a pick-up, nor the rest of a divided bar."""
+    number = 0
+    for bar in bars:
+        number += not bar.phase
+        yield number, bar
 
-    As musicians count: neither a pick-up has a number, nor the rest of a divided bar.
-    """
-    counted = [bar for bar in bars_of(sections_of(song)) if not bar.phase]
-    return {bar.start / TICKS: number for number, bar in enumerate(counted, start=1)}
+
+def bar_numbers(song):
+    """Return {onset_ql: number} of the bars of a song that count; see `numbered`."""
+    counted = numbered(bars_of(sections_of(song)))
+    return {bar.start / TICKS: number for number, bar in counted if not bar.phase}
 
 
 def _parts_of_bars(sections):
