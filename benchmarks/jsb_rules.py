@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from musiclab.chorales import ChoraleModel, harmonise, rules, table, write
-from musiclab.chorales.files import BAR, HIGH_TO_LOW, N_VOICES
-from musiclab.chorales.writing import AT_MOST, N_DRAFTS
+from musiclab.chorales.files import BAR, HIGH_TO_LOW, N_VOICES, ORDER
+from musiclab.chorales.writing import AT_MOST, N_DRAFTS, Draft, raised
 from musiclab.evaluation import NGram, copied_run
 from musiclab.files import write_csv
 from musiclab.generation import sample_id
@@ -49,6 +49,8 @@ def written(model, parts):
         yield f"Bach, {part}", parts[part]
         print(f"  {_share(parts[part], rules.authentic_cadence)} end with an authentic cadence")
     yield "6-gram", by_n_gram(model.corpus)
+    before, there = expected_ends(model, parts["valid"])
+    print(f"  ends expected in a chorale of valid: {before:.2f} before its end, {there:.2f} there")
     chorales, seconds = [], []
     for seed in SEEDS:
         start = time.perf_counter()
@@ -65,7 +67,7 @@ def written(model, parts):
     print(f"  longest copied runs: {copies}")
 
     given = [chorale for chorale in parts["valid"] if len(chorale) <= LONGEST][:N_MELODIES]
-    yield "Bach, twenty of valid", given
+    yield f"Bach, {len(given)} of valid", given
     print(f"  {model.score(model.features(given))[0].nll:.3f} nats a symbol")
     for n_drafts in (1, N_DRAFTS):
         harmonised = [
@@ -74,6 +76,22 @@ def written(model, parts):
         ]
         yield f"their melodies, {n_drafts} drafts", harmonised
         print(f"  {model.score(model.features(harmonised))[0].nll:.3f} nats a symbol")
+
+
+def expected_ends(model, chorales):
+    """Return what the chances of END, raised as `write` raises them, add up to in a chorale, on average.
+
+    (before its end, at its end): together about 1 where the end is expected as often as it comes
+    """
+    before = there = 0.0
+    for chorale in chorales:
+        draft, chances = Draft(model), []
+        for chord in chorale[:, ORDER]:
+            chances.append(draft.choices(chord)[2])
+            draft.take(chord)
+        before += sum(raised(chance) for chance in chances[1:])
+        there += raised(draft.choices()[2])
+    return before / len(chorales), there / len(chorales)
 
 
 def _share(chorales, is_so):

@@ -90,7 +90,7 @@ def test_it_stops_when_it_draws_the_end(model, monkeypatch):
 
 
 def test_the_odds_of_the_end_are_raised_and_certainty_stays():
-    assert [writing._raised(chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
+    assert [writing.raised(chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 1.0]
 
 
 def test_a_prompt_is_kept(model):

@@ -27,7 +27,7 @@ MOST_CHORDS = 500  # that are looked at; a trained network has about a hundred
 OF_VOICES = ("voice", "chosen", "guess", "within")  # what differs from voice to voice
 AT_MOST = 640  # sixteenths: forty bars, longer than all but a few of Bach's chorales
 TEMPERATURE, TOP_P = 0.78, 0.8
-END_ODDS = 3.0  # by which the odds of the end are raised: see `_raised`
+END_ODDS = 3.0  # by which the odds of the end are raised: see `raised`
 N_DRAFTS = 6
 VOICES = ("soprano", "alto", "tenor", "bajo")
 MODES = {"mayor": 4, "menor": 3}  # semitones of the third
@@ -153,7 +153,7 @@ def write(model, rng, at_most=AT_MOST, key=None, prompt=None, temperature=TEMPER
             draft.take(prompt[t, ORDER])
             continue
         chords, log_probs, end = draft.choices()
-        if t > 0 and rng.random() < _raised(end):
+        if t > 0 and rng.random() < raised(end):
             break
         if t == 0:
             opens = [_is_tonic(chord[HIGH_TO_LOW], keys) for chord in chords]
@@ -163,7 +163,7 @@ def write(model, rng, at_most=AT_MOST, key=None, prompt=None, temperature=TEMPER
     return draft.chords[:, HIGH_TO_LOW]
 
 
-def _raised(chance):
+def raised(chance):
     """Return the chance of the end with its odds raised: the network expects it too seldom.
 
     On the validation part its chances add up to 0.54 ends a chorale; so raised, to 0.96.
