@@ -166,7 +166,8 @@ def write(model, rng, at_most=AT_MOST, key=None, prompt=None, temperature=TEMPER
 def raised(chance):
     """Return the chance of the end with its odds raised: the network expects it too seldom.
 
-    On the validation part its chances add up to 0.54 ends a chorale; so raised, to 0.96.
+    On the validation part its chances add up to about half an end a chorale; so raised, to
+    0.93 (`benchmarks/jsb_rules.py`).
     """
     raised = END_ODDS * chance
     return raised / (raised + 1 - chance)
