@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from musiclab.chorales.layers import GAIN, SURE, HoldScores, PairScores, RangeScores
+from musiclab.chorales.files import LIMIT
+from musiclab.chorales.layers import (
+    GAIN,
+    SURE,
+    TONES,
+    EndScores,
+    HoldScores,
+    PairScores,
+    RangeScores,
+)
 
 N = 30  # symbols
 NOTES = {"own": [[12]], "around": [[5, 20, 9]], "chosen": [[7, 20, -1]]}  # of one voice
@@ -33,6 +42,39 @@ def test_a_voice_has_notes_of_its_own():
     layer = with_one(RangeScores(N), {"voice": voice}, "table", (2, 17))
     assert heard(layer, voice=voice) == {17: SURE}
     assert heard(layer, voice=voice - 1) == {}
+
+
+# C major over its root, in the third bar of the second phrase; its voices lasted 8 sixteenths
+# and more, and the bass came from the fifth above.
+SOUNDED = {
+    "previous": np.array([[[25, 13, 20, 17]]], dtype="int32"),
+    "held": np.array([[[8, 9, 12, 8]]], dtype="int32"),
+    "came_from": np.array([[LIMIT - 7]], dtype="int32"),
+    "place": np.array([[2 * 16 + 12]], dtype="int32"),
+    "phrase": np.array([[1]], dtype="int32"),
+    "tones": np.eye(24, dtype="float32")[[[5]]] / TONES,
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "place", "other"),
+    [
+        ("of_chord", 2 * 16 + 8, {"previous": np.array([[[25, 13, 20, 16]]])}),  # in minor
+        ("of_chord", 2 * 16 + 8, {"previous": np.array([[[25, 13, 20, 18]]])}),  # with a fourth
+        ("of_chord", 2 * 16 + 8, {"previous": np.array([[[25, 17, 20, 13]]])}),  # over its third
+        ("of_chord", 2 * 16 + 8, {"held": np.array([[[8, 9, 7, 8]]])}),
+        ("of_place", 12 * 16 + 8, {"place": np.array([[2 * 16 + 8]])}),
+        ("of_bar", 6, {"phrase": np.array([[0]])}),
+        ("of_bass", LIMIT - 7, {"came_from": np.array([[LIMIT]])}),
+        ("of_tones", 5, {"tones": np.eye(24, dtype="float32")[[[6]]]}),
+    ],
+)
+def test_the_end_hangs_on_what_has_sounded(table, place, other):
+    layer = with_one(EndScores(), SOUNDED, table, place)
+    assert layer(**SOUNDED).numpy().tolist() == [[1]]
+    [(name, value)] = other.items()
+    other = {name: value.astype(SOUNDED[name].dtype)}
+    assert layer(**(SOUNDED | other)).numpy().tolist() == [[0]]
 
 
 @pytest.mark.parametrize(

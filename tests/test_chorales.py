@@ -117,6 +117,27 @@ def test_a_chorale_that_repeats_itself_is_foretold():
     assert (guess[50:, :, own] == chorale[50:]).all()
 
 
+def test_a_chord_held_for_a_bar_is_not_remembered_as_held_for_ever():
+    held = np.tile([72, 67, 64, 48], (40, 1))
+    memory = Memory(*MEMORIES["all"])
+    memory.add(held)
+    trusts = [memory.guess(held, memory.shapes(held), t)[0] for t in range(1, 40)]
+    assert min(trusts[3:15]) > 0 and max(trusts[15:]) == 0  # a quarter to less than a bar; more
+
+
+def test_a_memory_of_its_own_tires_of_a_bar_and_of_nothing_shorter():
+    """The fourth time nothing is guessed, of a bar; a short turn may come as often as it likes."""
+    own = SOURCES.index(("piece", "all"))
+    for length, tires in ((20, True), (6, False)):
+        turn = np.random.default_rng(0).integers(50, 70, (length, N_VOICES))
+        between = [np.full((9, N_VOICES), 60 + k) for k in range(5)]
+        chorale = np.concatenate([part for pause in between for part in (turn, pause)])
+        trust, _ = Guesser(corpus_memories([])).guess(chorale)
+        ends = [k * (length + 9) + length - 1 for k in range(1, 5)]
+        known = (trust[ends, own] > 0).tolist()
+        assert known == [True, True, not tires, not tires]
+
+
 def test_guesses_one_by_one_are_those_of_the_whole():
     chorale, memories = random_chorale(5), corpus_memories([random_chorale(6)])
     trust, guess = Guesser(memories).guess(chorale)

@@ -10,6 +10,7 @@ from musiclab.chorales.memories import Guesser, corpus_memories
 from musiclab.errors import DatasetError, ParameterError
 from musiclab.progress import progress
 
+RARE = 0.0005  # of a voice's notes at either end of its compass: no transposition leads to more of them
 UNSEEN = 0.01  # times that a voice counts as having sung what it never sang
 MAX_SIXTEENTHS = 250_000  # to learn from: four times the public set; its memories take 1 GB
 
@@ -36,10 +37,12 @@ class Corpus:
         self.n_symbols = self.highest - self.lowest + 2
         self.memories = corpus_memories(self.chorales)
         columns = np.concatenate(self.chorales).T
-        self.compass = {}
+        self.compass, self.usual = {}, {}  # of each voice: lowest and highest note, all and usual ones
         for k, voice in enumerate(columns):
-            if voice.any():  # a voice that is silent in all chorales has none
-                self.compass[k] = voice[voice > 0].min(), voice.max()
+            notes = voice[voice > 0]
+            if len(notes):  # a voice that is silent in all chorales has none
+                self.compass[k] = notes.min(), notes.max()
+                self.usual[k] = np.quantile(notes, [RARE, 1 - RARE], method="nearest")
 
     def shift(self, semitones):
         """Return what turns pitches, so many semitones higher, into symbols."""
@@ -76,14 +79,15 @@ class Corpus:
         return features(chorale, *guesses).without(self.settings.without)
 
     def keys(self, chorale):
-        """Return the transpositions, in semitones, that stay near each voice's compass."""
+        """Return the transpositions, in semitones, that lead no voice beyond its usual notes."""
         margin = self.settings.margin
         down, up = [-6], [6]  # half an octave each way: all keys, and no further
-        for k, (lowest, highest) in self.compass.items():
+        for k, (lowest, highest) in self.usual.items():
             voice = chorale[:, k][chorale[:, k] > 0]
             if len(voice):
-                down.append(max(lowest - margin, self.lowest) - voice.min())
-                up.append(min(highest + margin, self.highest) - voice.max())
+                # A chorale that is beyond them already goes no further.
+                down.append(min(max(lowest - margin, self.lowest) - voice.min(), 0))
+                up.append(max(min(highest + margin, self.highest) - voice.max(), 0))
         return range(max(down), min(up) + 1)
 
     def log_shares(self):

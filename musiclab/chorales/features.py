@@ -46,7 +46,10 @@ WITHIN = (
     )
 )
 EARLIER = np.tri(N_VOICES, N_VOICES - 1, -1, dtype=bool)  # (voice, voice chosen before it)
-PLACE = [idea for idea, _ in BEFORE].index("position")  # column: the sixteenth of the phrase
+# Columns of BEFORE: for how long each voice was held, whence the bass came, the sixteenth of the
+# phrase, and the phrase.
+ALL_HELD, BASS_MOTION = slice(0, 3 * N_VOICES, 3), 3 * BASS + 1
+PLACE, PHRASE_NUMBER = 3 * N_VOICES, 3 * N_VOICES + 2
 OWN_HELD, OWN_MOTION = 2 * (N_VOICES - 1), 2 * (N_VOICES - 1) + 1  # columns of WITHIN
 
 

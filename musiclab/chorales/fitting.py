@@ -188,7 +188,7 @@ def _compile(model, settings):
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=settings.weight_decay, beta_2=0.99, clipnorm=1.0
     )
-    optimizer.exclude_from_weight_decay(var_names=[UNDECAYED])
+    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
     # Voices past a chorale's end have no target.
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=NOT_YET)
     model.compile(optimizer, loss)

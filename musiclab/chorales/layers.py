@@ -6,11 +6,14 @@ Conventions: see `files`. A symbol is 0 for silence, or a pitch counted from `lo
 import numpy as np
 
 from musiclab.backend import keras
-from musiclab.chorales.files import BAR, HELD, N_VOICES
+from musiclab.chorales.files import BAR, BASS, HELD, LIMIT, N_VOICES, PHRASES
 
 ops, layers = keras.ops, keras.layers
 GAIN = 4.0  # of tables of weights: what happens seldom is learned in few steps
-UNDECAYED = "log_shares"  # name of the weights that no decay draws back to zero
+LOG_SHARES, OF_ENDS = "log_shares", "of_ends"
+UNDECAYED = (LOG_SHARES, OF_ENDS)  # names of weights that no decay draws back to zero
+TONES = 3.0  # shares of twelve classes are small: so many times as large
+BARS = 4 * PHRASES
 SURE = 16.0  # of a table of what never happens
 
 
@@ -129,7 +132,7 @@ class RangeScores(layers.Layer):
 
     def build(self, voice_shape):
         shape = (N_VOICES, self.n_symbols)
-        self.table = self.add_weight(shape=shape, initializer="zeros", name=UNDECAYED)
+        self.table = self.add_weight(shape=shape, initializer="zeros", name=LOG_SHARES)
 
     def call(self, voice):
         return SURE * ops.take(self.table, voice, axis=0)
@@ -167,6 +170,52 @@ class HoldScores(layers.Layer):
         )
         score = score + ops.take(self.of_others, row, axis=0)
         return GAIN * score[..., None] * ops.one_hot(own[..., 0], self.n_symbols)
+
+
+class EndScores(layers.Layer):
+    """Score the end of a chorale by what has sounded: tables of weights, never switched off nor decayed.
+
+    (previous (..., 4), held (..., 4), came_from (...), place (...), phrase (...), tones (..., n))
+    -> (...): the last note of each voice, and for how long it was held; from which interval the
+    bass came to its own; in which sixteenth of which phrase the end would come; how much each
+    tone above the bass has sounded. One symbol in a thousand is an end: decay made it ever rarer.
+    """
+
+    def build(
+        self, previous_shape, held_shape, came_from_shape, place_shape, phrase_shape, tones_shape
+    ):
+        self.of_chord = self._table(3 * (HELD + 1))
+        self.of_place = self._table(BAR * (HELD + 1))
+        self.of_bar = self._table(BARS)
+        self.of_bass = self._table(2 * LIMIT + 2)
+        self.of_tones = self._table(tones_shape[-1])
+
+    def _table(self, n):
+        return self.add_weight(shape=(n,), initializer="zeros", name=OF_ENDS)
+
+    def call(self, previous, held, came_from, place, phrase, tones):
+        # For how long nothing has moved.
+        held = ops.maximum(ops.min(held, axis=-1), 0)
+        kind = _kind_of_triad(previous)
+        score = ops.take(self.of_chord, kind * (HELD + 1) + held, axis=0)
+        score = score + ops.take(self.of_place, place % BAR * (HELD + 1) + held, axis=0)
+        bar = ops.maximum(4 * phrase + place // BAR, 0)
+        score = score + ops.take(self.of_bar, bar, axis=0)
+        score = score + ops.take(self.of_bass, ops.maximum(came_from, 0), axis=0)
+        return score + ops.sum(TONES * tones * self.of_tones, axis=-1)
+
+
+def _kind_of_triad(chord):
+    """Return (...): 1 for a minor triad over its root, 2 for a major one, 0 for any other chord (..., 4)."""
+    over_bass = (chord - chord[..., BASS : BASS + 1]) % 12
+    sounding = ops.all(chord > 0, axis=-1)
+    kind = 0
+    for number, third in enumerate((3, 4), start=1):
+        is_third = ops.equal(over_bass, third)
+        belongs = is_third | ops.equal(over_bass, 0) | ops.equal(over_bass, 7)
+        is_triad = ops.all(belongs, axis=-1) & ops.any(is_third, axis=-1) & sounding
+        kind = kind + number * ops.cast(is_triad, "int32")
+    return kind
 
 
 class ToneScores(layers.Layer):

@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from musiclab.chorales.files import MEMORIES, N_VOICES, SOURCES
+from musiclab.chorales.files import BAR, MEMORIES, N_VOICES, SOURCES
+
+ENOUGH = 2  # times: Bach says a bar or more of his own once more in one sixteenth of 1,800
 
 
 class Memory:
@@ -13,15 +15,18 @@ class Memory:
     It looks for the longest of its lengths whose stretch it has seen, and
     guesses the commonest continuation: a repeat, a sequence, a cadence
     or, from the melody alone, a tune that it knows.
+
+    enough: how often a stretch of a bar or more may have gone on before; after that nothing
+        is guessed. Without it what is written from its own memory goes round in circles
     """
 
-    def __init__(self, voices, lengths):
-        self.voices, self.lengths = voices, lengths
+    def __init__(self, voices, lengths, enough=None):
+        self.voices, self.lengths, self.enough = voices, lengths, enough
         self._continuations = defaultdict(Counter)
 
     def copy(self):
         """Return a memory that knows the same and learns for itself."""
-        other = Memory(self.voices, self.lengths)
+        other = Memory(self.voices, self.lengths, self.enough)
         for key, counts in self._continuations.items():
             other._continuations[key] = counts.copy()
         return other
@@ -45,7 +50,15 @@ class Memory:
         return np.concatenate([motion, notes[:, :1] - notes[:, 1:]], axis=1)
 
     def _contexts(self, shapes, t):
-        """Yield the key of each length of context before sixteenth t, shortest first."""
+        """Yield the key of each length of context before sixteenth t, shortest first.
+
+        There is none where nothing has moved for a bar: in what it writes itself a held chord
+        would be remembered as one that is held, ever more surely, and never end.
+        """
+        last_bar = shapes[max(t - BAR, 0) : t]
+        moved = last_bar[1:, 0].any() or (last_bar[1:, 1:] != last_bar[0, 1:]).any()
+        if t >= BAR and not moved:
+            return
         for length in self.lengths:
             if length > t:
                 return
@@ -61,6 +74,8 @@ class Memory:
         for level, key in reversed(contexts):  # the longest first
             # The plus drops what was taken out again.
             counts = +self._continuations.get(key, Counter())
+            if self.enough and self.lengths[level] >= BAR and counts.total() > self.enough:
+                break
             if counts:
                 motion, count = min(counts.items(), key=_commonest_first)
                 chord[self.voices] = np.clip(chord[self.voices] + motion, 0, 127)
@@ -99,7 +114,7 @@ class Guesser:
 
     def __init__(self, memories):
         """Begin a chorale; the memories, as `corpus_memories` gives them, must not count it."""
-        self._own = [Memory(*settings) for settings in MEMORIES.values()]
+        self._own = [Memory(*settings, ENOUGH) for settings in MEMORIES.values()]
         self._all = [*self._own, *memories]
 
     def copy(self):

@@ -9,14 +9,14 @@ from musiclab.backend import set_seed, tf
 from musiclab.chorales.corpus import Corpus, batch
 from musiclab.chorales.files import HIGH_TO_LOW, N_VOICES, ORDER
 from musiclab.chorales.fitting import fit
-from musiclab.chorales.layers import SURE, UNDECAYED
+from musiclab.chorales.layers import LOG_SHARES, SURE
 from musiclab.chorales.network import Settings, build_chorale_model
 from musiclab.evaluation import Likelihood
 from musiclab.logits import log_softmax
 from musiclab.music.voices import grid_to_song
 from musiclab.training.archive import check_arrays, damaged, read_archive, write_archive
 
-FORMAT = "musiclab-chorales-4"
+FORMAT = "musiclab-chorales-5"
 
 
 class ChoraleModel:
@@ -32,7 +32,7 @@ class ChoraleModel:
             self.corpus.n_symbols, self.settings
         )
         for weights in self.model.weights:
-            if weights.name == UNDECAYED:
+            if weights.name == LOG_SHARES:
                 weights.assign(self.corpus.log_shares() / SURE)
 
     def save(self, path):

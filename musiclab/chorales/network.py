@@ -15,10 +15,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from musiclab.backend import keras
-from musiclab.chorales.features import BEFORE, N_PULSE, OWN_HELD, PLACE, WITHIN
-from musiclab.chorales.files import BAR, BASS, HELD, N_VOICES, SOURCES
+from musiclab.chorales.features import (
+    ALL_HELD,
+    BASS_MOTION,
+    BEFORE,
+    N_PULSE,
+    OWN_HELD,
+    PHRASE_NUMBER,
+    PLACE,
+    WITHIN,
+)
+from musiclab.chorales.files import BASS, N_VOICES, SOURCES
 from musiclab.chorales.layers import (
     GAIN,
+    TONES,
+    EndScores,
     HoldScores,
     IntervalScores,
     OneHots,
@@ -35,7 +46,6 @@ ops, layers = keras.ops, keras.layers
 NEVER = -1e9  # a logit
 READS = ("previous", "before", "tones", "pulse")
 CHOOSES = ("previous", "before", "trust", "tones", "pulse", "voice", "chosen", "guess", "within")
-TONES = 3.0  # shares of twelve classes are small: so many times as large
 IDEAS = {
     "position": "el lugar en el compás y en la frase",
     "held": "cuánto lleva cada voz en su nota",
@@ -61,7 +71,7 @@ IDEAS = {
 class Settings:
     """How a chorale model is built and trained; the defaults are those of the public table.
 
-    margin: semitones by which a transposition may leave the training part's compass
+    margin: semitones by which a transposition may leave the notes that the voices usually sing
     forget_inputs, forget_memory, dropout: shares of what the network sees, of what
         the recurrent layers say, and of the chooser's units, that are switched off
     temperature: by which the logits are divided: a network that learned while inputs were switched
@@ -223,10 +233,13 @@ def _choose(
         )
     if "tones" not in settings.without:
         logits = logits + ToneScores(n_symbols)(x, tones)
-    # Only the voice that chooses first may end the chorale: after a note, at a place of the bar.
-    when = place % BAR * (HELD + 1) + ops.maximum(within[..., OWN_HELD], 0)
-    of_time = layers.Embedding(BAR * (HELD + 1), 1, embeddings_initializer="zeros")(when)
-    end = GAIN * (layers.Dense(1)(x) + of_time)  # one in a thousand symbols
+    # Only the voice that chooses first may end the chorale, by what has sounded.
+    sounded = TonesFrom()(tones, previous[..., BASS : BASS + 1])[..., 0, :]
+    held, came_from = before[..., ALL_HELD], before[..., BASS_MOTION]
+    end = EndScores()(
+        previous, held, came_from, before[..., PLACE], before[..., PHRASE_NUMBER], sounded
+    )
+    end = GAIN * (layers.Dense(1)(x) + end[..., None, None])
     may_end = ops.equal(ops.expand_dims(voice, -1), 0)
     return ops.concatenate([logits, ops.where(may_end, end, NEVER)], axis=-1)
 
