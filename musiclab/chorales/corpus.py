@@ -37,7 +37,8 @@ class Corpus:
         self.n_symbols = self.highest - self.lowest + 2
         self.memories = corpus_memories(self.chorales)
         columns = np.concatenate(self.chorales).T
-        self.compass, self.usual = {}, {}  # of each voice: lowest and highest note, all and usual ones
+        # Of each voice: the lowest and the highest note, of all and of the usual ones.
+        self.compass, self.usual = {}, {}
         for k, voice in enumerate(columns):
             notes = voice[voice > 0]
             if len(notes):  # a voice that is silent in all chorales has none
