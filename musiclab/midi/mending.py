@@ -50,10 +50,11 @@ def _tracks(data, start, n_tracks):
         if start > n_bytes or not data[start : start + 4].isalpha():
             start = data.index(b"MTrk", first)
         if name == b"MTrk":
-            track = data[first:start]
+            content = data[first:start]
+            until_end, has_end, _ = content.rpartition(END_OF_TRACK)
             # A track that has its end lacks nothing, whatever its length says.
-            n_missing = 0 if END_OF_TRACK in track else max(length - len(track), 0)
-            tracks.append(track.rpartition(END_OF_TRACK)[0] or track + b"\0")
+            n_missing = 0 if has_end else max(length - len(content), 0)
+            tracks.append(until_end if has_end else content + b"\0")
     return tracks, n_missing
 
 
@@ -64,6 +65,6 @@ def unreadable(what):
 
 def joined(header, tracks):
     """Return the bytes of a MIDI file, of what `mend` gives."""
-    ended = [track + END_OF_TRACK for track in tracks]
-    chunks = [CHUNK.pack(b"MTrk", len(track)) + track for track in ended]
+    # Three bytes are the end of track.
+    chunks = [CHUNK.pack(b"MTrk", len(track) + 3) + track + END_OF_TRACK for track in tracks]
     return header + b"".join(chunks)
