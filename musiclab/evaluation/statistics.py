@@ -198,7 +198,9 @@ def statistics_table(corpus, generated):
     # Each column as wide as its longest text, names to the left, numbers to the right.
     columns = zip(*rows, strict=True)
     names, ours, theirs = (max(map(len, column)) for column in columns)
-    lines = [f"{name:<{names}}  {a:>{ours}}  {b:>{theirs}}" for name, a, b in rows]
+    lines = []
+    for name, a, b in rows:
+        lines.append(f"{name:<{names}}  {a:>{ours}}  {b:>{theirs}}")
     return "\n".join(lines)
 
 

@@ -47,14 +47,16 @@ def _only_exponentials(z, T):  # noqa: N803
 
 
 def _logits_cases(rng):
-    small = [(np.array([2.0, 1.0, 0.0]), 2.0), (np.array([0.0, 3.0, -1.0, 1.0]), 0.5)]
+    few, more = np.array([2.0, 1.0, 0.0]), np.array([0.0, 3.0, -1.0, 1.0])
     made = []
     for n in (4, 6, 10, 30):
         logits = rng.normal(0, 3, n)
         temperature = float(np.round(rng.uniform(0.2, 2.5), 2))
         made.append((logits, temperature))
-    big = [(np.array([1000.0, 999.0, 990.0]), 1.0), (np.array([-1000.0, -1001.0]), 0.5)]
-    return [*small, *made, *big, (rng.normal(0, 200, 12) + 2000, 0.8)]
+    # Of these the exponentials overflow, or are all 0.
+    high, low = np.array([1000.0, 999.0, 990.0]), np.array([-1000.0, -1001.0])
+    wide = rng.normal(0, 200, 12) + 2000
+    return [(few, 2.0), (more, 0.5), *made, (high, 1.0), (low, 0.5), (wide, 0.8)]
 
 
 SOFTMAX = Exercise(

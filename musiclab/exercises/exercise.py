@@ -213,10 +213,10 @@ class Question:
         return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
     def _check_letter(self, answer):
-        # A student may well type «B)».
-        letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else answer
-        known = isinstance(letter, str) and letter in self.choices
-        if not known:
+        letter = answer
+        if isinstance(answer, str):  # a student may well type «B)»
+            letter = plain(answer).strip(" .()").lower()
+        if not isinstance(letter, str) or letter not in self.choices:
             *others, last = [f'"{choice}"' for choice in self.choices]
             reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
             return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)

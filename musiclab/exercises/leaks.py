@@ -202,7 +202,10 @@ def _copied(song, others):
 
 def _passages(song, length):
     """Return the intervals of all passages of so many notes in a row."""
-    return [_intervals(song[k : k + length]) for k in range(len(song) - length + 1)]
+    passages = []
+    for start in range(len(song) - length + 1):
+        passages.append(_intervals(song[start : start + length]))
+    return passages
 
 
 def _longest_run(song, others, same):

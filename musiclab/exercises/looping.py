@@ -227,9 +227,10 @@ def _make_songs(rng, n=5):
 
 def _order_cases(rng):
     first = telling(_make_songs, (ordenar_por_temperatura, _WRONG_ORDERS), rng)
-    small = ([[5, 6, 7, 8], [5, 5, 5, 5], [5, 6, 5, 5]],)
-    equal = ([[3, 4, 3, 4], [9, 9], [7, 8]],)
-    return [first, small, _make_songs(rng, 3), _make_songs(rng, 8), equal]
+    small = [[5, 6, 7, 8], [5, 5, 5, 5], [5, 6, 5, 5]]
+    few, many = _make_songs(rng, 3), _make_songs(rng, 8)
+    equal = [[3, 4, 3, 4], [9, 9], [7, 8]]  # two of the same entropy: the first goes first
+    return [first, (small,), few, many, (equal,)]
 
 
 def _show_entropies(arguments, expected, got):

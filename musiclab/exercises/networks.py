@@ -32,8 +32,11 @@ def _step(x, h, W, U, b):
     new = np.zeros(len(b))
     for unit in range(len(b)):
         # What it hears of the input, and what of the units a step ago.
-        from_input = sum(x[k] * W[k, unit] for k in range(len(x)))
-        from_state = sum(h[k] * U[k, unit] for k in range(len(h)))
+        from_input, from_state = 0.0, 0.0
+        for k in range(len(x)):
+            from_input += x[k] * W[k, unit]
+        for k in range(len(h)):
+            from_state += h[k] * U[k, unit]
         new[unit] = np.tanh(from_input + from_state + b[unit])
     return new
 
@@ -182,8 +185,8 @@ def _every_step(n, t, d, units):
 
 
 def _only_last(n, t, d, units):
-    widths = [d, *units[:-1]]
-    return [((n, t, w), (n, m), (n, m)) for w, m in zip(widths, units, strict=True)]
+    layers = zip([d, *units[:-1]], units, strict=True)
+    return [((n, t, width), (n, m), (n, m)) for width, m in layers]
 
 
 def _state_with_steps(n, t, d, units):
@@ -192,16 +195,24 @@ def _state_with_steps(n, t, d, units):
 
 
 def _same_input(n, t, d, units):
-    return [((n, t, d), state, given) for _, state, given in _shapes(n, t, d, units)]
+    layers = _shapes(n, t, d, units)
+    return [((n, t, d), state, given) for _, state, given in layers]
 
 
 def _steps_first(n, t, d, units):
-    swap = lambda shape: (t, n, shape[2]) if len(shape) == 3 else shape
-    return [tuple(map(swap, layer)) for layer in _shapes(n, t, d, units)]
+    layers = []
+    for layer in _shapes(n, t, d, units):
+        # States have no steps, and stay as they are.
+        swapped = [(t, n, shape[2]) if len(shape) == 3 else shape for shape in layer]
+        layers.append(tuple(swapped))
+    return layers
 
 
 def _no_windows(n, t, d, units):
-    return [tuple(shape[1:] for shape in layer) for layer in _shapes(n, t, d, units)]
+    layers = []
+    for layer in _shapes(n, t, d, units):
+        layers.append(tuple(shape[1:] for shape in layer))
+    return layers
 
 
 def _square_state(n, t, d, units):
