@@ -50,8 +50,10 @@ def show(
 
 def _colour(song, prompt_ql=0.0, **_):
     """Return what the colours of a roll tell best: who wrote a note, or which voice has it."""
-    several = song.n_parts > 1 or any(len(event.pitches) > 1 for event in song.events)
-    return "voice" if several and not prompt_ql else "prompt"
+    if prompt_ql:
+        return "prompt"
+    has_chords = any(len(event.pitches) > 1 for event in song.events)
+    return "voice" if has_chords or song.n_parts > 1 else "prompt"
 
 
 def _attempt(make, *arguments):
@@ -76,14 +78,17 @@ def _about(song):
 
 def _sound(song, title):
     mp3 = mp3_bytes(render(song))
-    files = (("MIDI", "mid", "audio/midi", song_to_midi(song)), ("MP3", "mp3", "audio/mpeg", mp3))
+    # No letter of the title that a file system might refuse.
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title)
+    links = []
+    for label, suffix, kind, data in (
+        ("MIDI", "mid", "audio/midi", song_to_midi(song)),
+        ("MP3", "mp3", "audio/mpeg", mp3),
+    ):
+        url = data_url(data, kind)
+        links.append(f'<a download="{name}.{suffix}" href="{url}">{label}</a>')
     player = player_html(mp3)
-    links = " · ".join(
-        f'<a download="{name}.{suffix}" href="{data_url(data, kind)}">{label}</a>'
-        for label, suffix, kind, data in files
-    )
-    return f"{player}\n<p style='margin:0'>Descargar: {links}</p>"
+    return f"{player}\n<p style='margin:0'>Descargar: {' · '.join(links)}</p>"
 
 
 def _details(summary, make):

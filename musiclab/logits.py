@@ -10,11 +10,14 @@ import numpy as np
 
 def softmax(logits):
     """Return probabilities (..., n_symbols) that sum to 1."""
-    p = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
-    return p / p.sum(axis=-1, keepdims=True)
+    largest = np.max(logits, axis=-1, keepdims=True)
+    powers = np.exp(logits - largest)
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def log_softmax(logits):
     """Return the natural logarithms (..., n_symbols) of `softmax`."""
-    logits = logits - np.max(logits, axis=-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    largest = np.max(logits, axis=-1, keepdims=True)
+    logits = logits - largest
+    total = np.exp(logits).sum(axis=-1, keepdims=True)
+    return logits - np.log(total)

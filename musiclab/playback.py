@@ -85,9 +85,8 @@ def _playable(song):
     groups = []
     for first in range(0, song.n_parts, N_CHANNELS):
         group = range(first, first + N_CHANNELS)
-        events = tuple(
-            replace(event, part=event.part - first) for event in song.events if event.part in group
-        )
+        own = [event for event in song.events if event.part in group]
+        events = tuple(replace(event, part=event.part - first) for event in own)
         programs = tuple(song.program_of(part) for part in group)
         drums = () if first else song.drums
         groups.append(replace(song, events=events, programs=programs, drums=drums))
@@ -158,9 +157,8 @@ def player(song, title=""):
 
     It plays offline, in a notebook that is not trusted, and in its HTML page.
     """
-    return HTML(
-        player_html(mp3_bytes(render(song)), ", ".join(filter(None, [title, left_out(song)])))
-    )
+    caption = ", ".join(filter(None, [title, left_out(song)]))
+    return HTML(player_html(mp3_bytes(render(song)), caption))
 
 
 def player_html(mp3, caption=""):

@@ -183,9 +183,10 @@ def test_keys_struck_again_and_never_let_go_all_sound():
     assert len(song.drums) == 100 and read.n_strokes == 100
 
 
-def test_zeros_after_the_end_of_a_track_take_no_note_with_them():
+@pytest.mark.parametrize("junk", [bytes(3), b"whatever", b"\xf4\x10\xff"])
+def test_what_follows_the_end_of_a_track_takes_no_note_with_it(junk):
     track = track_of([(0, on(60)), (480, off(60)), (480, on(62)), end(960)])
-    assert times(file_of(480, [track + bytes(3)])) == [(0, 24, (60,)), (24, 24, (62,))]
+    assert times(file_of(480, [track + junk])) == [(0, 24, (60,)), (24, 24, (62,))]
 
 
 @pytest.mark.parametrize("length", [0, 2, 5, 2**32 - 1])
@@ -200,8 +201,9 @@ def test_a_length_beyond_the_file_is_wrong_and_no_cut_where_the_track_has_its_en
     data = file_with([*notes(48, 50, 52), end(1440)])
     place = data.rindex(b"MTrk") + 4
     wrong = data[:place] + b"\xff" * 4 + data[place + 4 :]
-    song, read = read_midi(wrong)
-    assert song == read_midi(data)[0] and read.remarks() == ()
+    for whole in (wrong, wrong + b"\x01\x02"):
+        song, read = read_midi(whole)
+        assert song == read_midi(data)[0] and read.remarks() == ()
     assert read_midi(wrong[:-4])[1].n_missing > 0
 
 

@@ -53,6 +53,7 @@ def read_chorales(folder):
 
 
 def _read_chorale(path):
+    # The lines as lists of cells.
     try:
         if path.stat().st_size > MAX_CSV:
             raise DatasetError(f"«{path}» es demasiado grande para ser un coral: quítalo")
@@ -64,6 +65,7 @@ def _read_chorale(path):
         ) from None
     while rows and not any(rows[-1]):
         rows.pop()  # empty lines at the end
+    # A heading, then four pitches a line.
     if not rows:
         raise DatasetError(f"«{path}» no tiene ninguna semicorchea: bórralo o cópialo de nuevo")
     if any(map(_is_number, heading)):

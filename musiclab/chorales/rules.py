@@ -53,7 +53,9 @@ class Rules:
     n_changes: int
 
     def __str__(self):
-        return " ".join(f"{value:9.2f}" for value in astuple(self)[:-1]) + f" {self.n_changes:9d}"
+        *rates, n_changes = astuple(self)
+        cells = [f"{rate:9.2f}" for rate in rates]
+        return " ".join([*cells, f"{n_changes:9d}"])
 
 
 HEADING = (
@@ -68,6 +70,7 @@ def count_rules(chorales):
     Raises ValueError when nothing changes in any of them.
     """
     names = [field.name for field in fields(Rules)][:-2]
+    # How often each rule is broken, in all chorales together.
     totals = dict.fromkeys(names, 0)
     n_changes = n_sixteenths = 0
     for chorale in chorales:
@@ -78,6 +81,7 @@ def count_rules(chorales):
             totals[name] += int(COUNTERS[name](chords).sum())
     if n_changes == 0:
         raise ValueError("no chord changes")
+    # Long chorales have more chances to err: so many in 100 changes.
     rates = {name: 100 * total / n_changes for name, total in totals.items()}
     return Rules(**rates, changes_a_bar=BAR * n_changes / n_sixteenths, n_changes=n_changes)
 
@@ -85,16 +89,21 @@ def count_rules(chorales):
 def chords_of(chorale):
     """Return (n_chords, 4): what sounds, a chord that lasts counted once."""
     chorale = np.asarray(chorale)
+    # A chord is new where one voice at least has another note than before.
     changes = (np.diff(chorale, axis=0) != 0).any(axis=1)
-    return chorale[np.concatenate([[True], changes])]
+    is_new = np.concatenate([[True], changes])
+    return chorale[is_new]
 
 
 def parallels(chords, interval):
     """Return bool (n_chords - 1, n_pairs): which pairs go in parallel at an interval modulo 12."""
     found = []
     for higher, lower in PAIRS:
-        sounds = (chords[:, higher] > 0) & (chords[:, lower] > 0)
-        at_interval = ((chords[:, higher] - chords[:, lower]) % 12 == interval) & sounds
+        # The chords in which the two stand at the interval.
+        above, below = chords[:, higher], chords[:, lower]
+        both_sound = (above > 0) & (below > 0)
+        at_interval = ((above - below) % 12 == interval) & both_sound
+        # From one such chord to the next, both up or both down.
         same_way = _direction(chords, higher) * _direction(chords, lower) > 0
         found.append(at_interval[:-1] & at_interval[1:] & same_way)
     return np.stack(found, axis=1)
@@ -117,23 +126,28 @@ def _hidden(chords):
     soprano, bass = 0, N_VOICES - 1
     interval = (chords[:, soprano] - chords[:, bass]) % 12
     perfect = (interval == OCTAVE) | (interval == FIFTH)
-    new = perfect[1:] & (interval[1:] != interval[:-1])
+    # From the same interval it would be a parallel one.
+    is_new = interval[1:] != interval[:-1]
     same_way = _direction(chords, soprano) * _direction(chords, bass) > 0
-    return new & same_way & (np.abs(_motion(chords, soprano)) > STEP)
+    by_leap = np.abs(_motion(chords, soprano)) > STEP
+    return perfect[1:] & is_new & same_way & by_leap
 
 
 def _crossings(chords):
     """Return which chords have a lower voice above a higher one."""
     crossed = np.zeros(len(chords), dtype=bool)
     for higher, lower in PAIRS:
-        sounds = (chords[:, higher] > 0) & (chords[:, lower] > 0)
-        crossed |= sounds & (chords[:, lower] > chords[:, higher])
+        above, below = chords[:, higher], chords[:, lower]
+        both_sound = (above > 0) & (below > 0)
+        crossed |= both_sound & (below > above)
     return crossed
 
 
 def _out_of_range(chords):
     """Return bool (n_chords, 4): which notes lie outside of their voice's range."""
-    return (chords > 0) & ((chords < RANGES[:, 0]) | (chords > RANGES[:, 1]))
+    lowest, highest = RANGES.T
+    outside = (chords < lowest) | (chords > highest)
+    return outside & (chords > 0)
 
 
 def _leaps(chords):
@@ -149,10 +163,15 @@ def _doubled_leading(chords):
         now, after = chords[k], chords[k + 1]
         if (now == 0).any() or (after == 0).any():
             continue
+        # A major triad over its root, with a seventh or without.
         over_bass = (now - now[-1]) % 12
         is_dominant = {0, 4} <= set(over_bass) <= {0, 4, 7, 10}
-        is_tonic = root_position_triad(after) and (after[-1] - now[-1]) % 12 == 5
-        found[k] = is_dominant and is_tonic and np.count_nonzero(over_bass == 4) > 1
+        # A triad whose root lies a fourth higher.
+        up_a_fourth = (after[-1] - now[-1]) % 12 == 5
+        is_tonic = up_a_fourth and root_position_triad(after)
+        # The third of the dominant is the leading note.
+        is_doubled = np.count_nonzero(over_bass == 4) > 1
+        found[k] = is_dominant and is_tonic and is_doubled
     return found
 
 
@@ -160,6 +179,7 @@ def _dissonances(chords):
     """Return bool (n_chords - 1, n_voices): which voices leap to a sharp dissonance."""
     found = []
     for voice in range(N_VOICES):
+        # Where the voice has come to, beside each of the other three.
         others = np.delete(chords, voice, axis=1)[1:]
         interval = (chords[1:, [voice]] - others) % 12
         clashes = np.isin(interval, SHARP) & (others > 0)
@@ -175,7 +195,8 @@ def authentic_cadence(chorale):
     """
     chords = chords_of(chorale)
     *before, last = chords[-1 - CADENCE :]
-    from_dominant = any((chord[-1] - last[-1]) % 12 == FIFTH for chord in before if chord[-1])
+    basses = [chord[-1] for chord in before if chord[-1]]
+    from_dominant = any((bass - last[-1]) % 12 == FIFTH for bass in basses)
     return root_position_triad(last) and from_dominant
 
 
@@ -184,7 +205,9 @@ def root_position_triad(chord):
     if (np.asarray(chord) == 0).any():
         return False
     over_bass = {int(pitch - chord[-1]) % 12 for pitch in chord}
-    return {0, 3} <= over_bass <= {0, 3, 7} or {0, 4} <= over_bass <= {0, 4, 7}
+    is_minor = {0, 3} <= over_bass <= {0, 3, 7}
+    is_major = {0, 4} <= over_bass <= {0, 4, 7}
+    return is_minor or is_major
 
 
 COUNTERS = {

@@ -6,7 +6,7 @@ others are only comparable when they count the same way.
 """
 
 import time
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class Row:
     seconds: float
 
     def __str__(self):
-        voices = " ".join(f"{nll:7.3f}" for nll in astuple(self)[4:8])
+        by_voice = self.soprano, self.alto, self.tenor, self.bass
+        voices = " ".join(f"{nll:7.3f}" for nll in by_voice)
         return (
             f"{self.model:<28} {self.part:<8} {self.nll:7.4f} {self.accuracy:9.4f} "
             f"{voices} {self.seconds:8.0f}"
@@ -63,13 +64,14 @@ def read_parts(data, parts=()):
     if LEARN in parts:
         raise DatasetError(f"«{LEARN}» es la parte con la que aprende: elige otra que medir")
     names = dict.fromkeys((LEARN, CHOOSE, *parts))
-    for name in names:
-        if not (Path(data) / name).is_dir():
+    folders = {name: Path(data) / name for name in names}
+    for folder in folders.values():
+        if not folder.is_dir():
             raise DatasetError(
-                f"no existe la carpeta «{Path(data) / name}»: --data debe llevar a una con "
+                f"no existe la carpeta «{folder}»: --data debe llevar a una con "
                 f"{', '.join(names)}, llenas de ficheros .csv"
             )
-    return {name: read_chorales(Path(data) / name) for name in names}
+    return {name: read_chorales(folder) for name, folder in folders.items()}
 
 
 def bench(parts, settings, show=lambda row: None, folder=None):
@@ -86,12 +88,13 @@ def bench(parts, settings, show=lambda row: None, folder=None):
     model = ChoraleModel(parts[LEARN], settings)
     built_s = time.perf_counter() - start
     rivals = Corpus(parts[LEARN], replace(settings, margin=N_GRAM_MARGIN))
+    # What cannot be judged is refused before a training of many minutes, not after it.
     judged = {name: chorales for name, chorales in parts.items() if name != LEARN}
     for chorales in judged.values():
         model.corpus.check(chorales)
-    for row in chain(
-        _baselines(rivals, judged), _trained(model, parts[CHOOSE], judged, built_s, folder)
-    ):
+    counted = _baselines(rivals, judged)
+    trained = _trained(model, parts[CHOOSE], judged, built_s, folder)
+    for row in chain(counted, trained):
         rows.append(row)
         show(row)
     return rows, model
@@ -99,16 +102,17 @@ def bench(parts, settings, show=lambda row: None, folder=None):
 
 def _baselines(corpus, judged):
     """Yield the Rows of predictors that only count, over the voices by turns."""
-    as_sung = [_ids(chorale, corpus) for chorale in corpus.chorales]
-    in_all_keys = [
-        _ids(chorale, corpus, shift)
-        for chorale in corpus.chorales
-        for shift in corpus.keys(chorale)
-    ]
-    for name, make in (
-        ("copia de la semicorchea", lambda: Copy(as_sung, corpus.n_symbols, lag=N_VOICES)),
-        (f"{N_GRAM}-grama, transportado", lambda: NGram(in_all_keys, corpus.n_symbols, N_GRAM)),
-    ):
+    # The chorales as they stand, and in every key that their voices can sing.
+    as_sung, in_all_keys = [], []
+    for chorale in corpus.chorales:
+        as_sung.append(_ids(chorale, corpus))
+        for shift in corpus.keys(chorale):
+            in_all_keys.append(_ids(chorale, corpus, shift))
+    makers = {
+        "copia de la semicorchea": lambda: Copy(as_sung, corpus.n_symbols, lag=N_VOICES),
+        f"{N_GRAM}-grama, transportado": lambda: NGram(in_all_keys, corpus.n_symbols, N_GRAM),
+    }
+    for name, make in makers.items():
         start = time.perf_counter()
         predictor = make()
         seconds = time.perf_counter() - start
@@ -124,16 +128,19 @@ def _judge(predictor, sequences):
 
     def listening(ids):
         log_probs = predictor(ids)
-        losses.append(-log_probs[np.arange(len(ids)), ids].reshape(-1, N_VOICES))
+        nll = -log_probs[np.arange(len(ids)), ids]
+        losses.append(nll.reshape(-1, N_VOICES))
         return log_probs
 
     score = held_out_likelihood(listening, sequences)
-    return score, np.concatenate(losses).mean(axis=0)[HIGH_TO_LOW].tolist()
+    by_voice = np.concatenate(losses).mean(axis=0)
+    return score, by_voice[HIGH_TO_LOW].tolist()
 
 
 def _ids(chorale, corpus, semitones=0):
     """Return a chorale's symbols, sixteenth by sixteenth, voice by voice: (4 n_sixteenths,)."""
-    return np.where(chorale > 0, chorale + corpus.shift(semitones), 0).reshape(-1)
+    symbols = chorale + corpus.shift(semitones)
+    return np.where(chorale > 0, symbols, 0).reshape(-1)
 
 
 def _trained(model, valid, judged, built_s, folder):

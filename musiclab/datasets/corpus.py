@@ -128,8 +128,12 @@ def build_dataset(name, root=ROOT, sources=None):
 
 def dataset_rows(name, sources=None):
     """Return the manifest's rows of a set, or of those of its sources."""
-    rows = [row for row in read_manifest() if row["dataset"] == name]
-    return [row for row in rows if sources is None or row["source"] in sources]
+    found = []
+    for row in read_manifest():
+        wanted = sources is None or row["source"] in sources
+        if wanted and row["dataset"] == name:
+            found.append(row)
+    return found
 
 
 def read_manifest():
@@ -172,9 +176,10 @@ def write_manifest():
     rows = []
     for name, rule in SETS.items():
         root = _corpus_root()
-        sources = sorted(
-            {p.relative_to(root).as_posix() for s in rule.sources for p in root.glob(s)}
-        )
+        sources = set()
+        for pattern in rule.sources:
+            sources.update(path.relative_to(root).as_posix() for path in root.glob(pattern))
+        sources = sorted(sources)
         seen = set()
         for files in _parallel(_convert_all, [(s, rule) for s in sources], f"Leyendo {name}"):
             for file, source, index, data in files:
@@ -189,8 +194,9 @@ def write_manifest():
 
 
 def _by_source(rows):
-    rows = sorted(rows, key=lambda row: row["source"])
-    return [(source, list(group)) for source, group in groupby(rows, lambda row: row["source"])]
+    source_of = lambda row: row["source"]
+    groups = groupby(sorted(rows, key=source_of), source_of)
+    return [(source, list(group)) for source, group in groups]
 
 
 def _parallel(function, jobs, title):

@@ -82,8 +82,10 @@ def _telling_runs(song):
 
 def _is_ostinato(run):
     """Return whether a whole run repeats its first few events again and again."""
-    periods = range(1, OSTINATO + 1) if len(run) == RUN_OF_A_TUNE else ()
-    return any(run[period:] == run[:-period] for period in periods)
+    if len(run) != RUN_OF_A_TUNE:
+        return False
+    # Moved by its period, it is the same.
+    return any(run[period:] == run[:-period] for period in range(1, OSTINATO + 1))
 
 
 def pitch_limits(songs):

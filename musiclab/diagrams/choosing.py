@@ -57,6 +57,7 @@ def nucleus(tokens, probabilities, top_p):
     tokens: names; probabilities: (n_symbols,); both in any order. Of many
         symbols the first MOST_BARS are drawn.
     """
+    # From the likeliest on, as many as reach top_p together.
     order = np.argsort(-np.asarray(probabilities), kind="stable")
     sorted_p = np.asarray(probabilities, dtype=float)[order]
     sums = np.cumsum(sorted_p)
@@ -64,22 +65,27 @@ def nucleus(tokens, probabilities, top_p):
     n_drawn = min(len(order), MOST_BARS)
     figure, ax = canvas(WIDTH, 6.9)
     width = (WIDTH - 1.0) / n_drawn
+    # A column each: its probability above it, below it its name and the sum so far.
     for k in range(n_drawn):
         place = 0.5 + width * (k + 0.5)
         colour, ink = (BLUE, SLATE) if k < n_kept else (PALE, GREY)
+        name = tokens[order[k]].replace(":", "\n", 1)
         height = max(3.2 * sorted_p[k] / sorted_p[0], 0.04)
         _rectangle(ax, place - 0.4 * width, 2.0, 0.8 * width, height, colour)
         words(ax, place, 2.25 + height, _number(sorted_p[k]), ink, 9)
-        words(ax, place, 1.9, tokens[order[k]].replace(":", "\n", 1), ink, 8, va="top")
-        words(ax, place, 0.8, _number(sums[k]), ORANGE if k == n_kept - 1 else ink, 9)
+        words(ax, place, 1.9, name, ink, 8, va="top")
+        reaches_p = k == n_kept - 1
+        words(ax, place, 0.8, _number(sums[k]), ORANGE if reaches_p else ink, 9)
     words(ax, WIDTH / 2, 0.25, "sumas, de izquierda a derecha", SLATE, 9)
+    # A line behind those that are kept; its words stand on the side where there is room.
     if n_kept < n_drawn:
         cut = 0.5 + width * n_kept
         ax.plot([cut, cut], [0.6, 6.6], color=ORANGE, linewidth=1.6, linestyle="--")
-        side = {"ha": "left", "va": "center"} if cut < WIDTH / 2 else {"ha": "right"}
-        shift = 0.2 if cut < WIDTH / 2 else -0.2
         text = f"la suma llega a p = {_number(top_p)}: lo demás se corta"
-        words(ax, cut + shift, 6.35, text, ORANGE, 10, **side)
+        if cut < WIDTH / 2:
+            words(ax, cut + 0.2, 6.35, text, ORANGE, 10, ha="left")
+        else:
+            words(ax, cut - 0.2, 6.35, text, ORANGE, 10, ha="right")
     kept = [tokens[k] for k in order[:n_kept]]
     alt = (
         f"Columnas con las probabilidades de {len(tokens)} símbolos, de mayor a menor. Con "

@@ -56,7 +56,8 @@ def box(ax, x, y, text, width=2.0, height=1.0, colour=BLUE, filled=False):
 def arrow(ax, start, end, colour=GREY, curve=0.0):
     """Draw an arrow between two points (x, y)."""
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=style | {"connectionstyle": f"arc3,rad={curve}"})
+    style["connectionstyle"] = f"arc3,rad={curve}"
+    ax.annotate("", end, start, arrowprops=style)
 
 
 def words(ax, x, y, text, colour=BLACK, size=10, **place):

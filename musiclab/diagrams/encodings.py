@@ -4,6 +4,8 @@ Conventions: a note and the tokens that tell of it have one colour; time
 runs to the right, TO_QL centimetres a quarter length.
 """
 
+from itertools import cycle
+
 from matplotlib.patches import Rectangle
 
 from musiclab.diagrams.drawing import arrow, box, canvas, finished, words
@@ -43,12 +45,13 @@ def bar_in_encodings(song):
 def _colours(song):
     """Return {onset_ql: colour}: what begins together looks alike."""
     onsets = sorted({event.onset_ql for event in song.events})
-    return {onset_ql: COLOURS[k % len(COLOURS)] for k, onset_ql in enumerate(onsets)}
+    return dict(zip(onsets, cycle(COLOURS), strict=False))
 
 
 def _roll(ax, song, bottom, top):
     """Draw the notes between two heights, and the quarters below them."""
     colours = _colours(song)
+    # A row for each pitch that there is.
     pitches = sorted({pitch for event in song.events for pitch in event.pitches})
     step = (top - bottom) / len(pitches)
     for quarter in range(LONGEST_QL + 1):
@@ -57,11 +60,12 @@ def _roll(ax, song, bottom, top):
         words(ax, x, bottom - 0.3, str(quarter), SLATE, 9)
     words(ax, LEFT - 0.3, bottom - 0.3, "negras", SLATE, 9, ha="right")
     for event in song.events:
+        colour = colours[event.onset_ql]
+        middle = LEFT + TO_QL * (event.onset_ql + event.duration_ql / 2)
+        width = TO_QL * event.duration_ql - 0.12  # a gap between notes
         for pitch in event.pitches:
             y = bottom + step * (pitches.index(pitch) + 0.5)
-            middle = LEFT + TO_QL * (event.onset_ql + event.duration_ql / 2)
-            width = TO_QL * event.duration_ql - 0.12
-            box(ax, middle, y, pitch_name(pitch), width, 0.7 * step, colours[event.onset_ql], True)
+            box(ax, middle, y, pitch_name(pitch), width, 0.7 * step, colour, filled=True)
     words(ax, LEFT - 0.3, (bottom + top) / 2, "el compás", ha="right")
 
 
@@ -69,6 +73,7 @@ def _row(ax, song, name, y):
     """Draw the tokens of an encoding side by side, and return how many there are."""
     encoding, colours = get_encoding(name), _colours(song)
     tokens = encoding.encode(song)
+    # The colour of each token is that of what it plays.
     if encoding.timed:
         played = token_events(tokens, name)
         found = [colours.get(event.onset_ql, GREY) if event else GREY for event in played]
@@ -88,17 +93,19 @@ def _table(ax, song, top):
     tokens = get_encoding("grid").encode(song)
     played, colours = token_events(tokens, "grid"), _colours(song)
     width, height = TO_QL / SIXTEENTHS, 0.7
-    onset_of = {}
-    inside = [(t, e) for t, e in zip(tokens, played, strict=True) if t not in (START, END)]
+    pairs = zip(tokens, played, strict=True)
+    inside = [(token, event) for token, event in pairs if token not in (START, END)]
+    onset_of = {}  # where the note that a voice sings has begun: a held one keeps its colour
     for k, (token, event) in enumerate(inside):
         column, voice = divmod(k, N_VOICES)
         if token not in (REST, "_"):
             onset_of[voice] = event.onset_ql
         colour = colours[onset_of[voice]] if event else PALE
-        corner = LEFT + width * column, top - height * (voice + 1)
-        ax.add_patch(Rectangle(corner, width, height, facecolor="white", edgecolor=PALE))
-        middle = corner[0] + width / 2, corner[1] + height / 2
-        words(ax, *middle, token, GREY if token == REST else colour, 10, weight="bold")
+        # A cell of the table, and the token in its middle.
+        x, y = LEFT + width * column, top - height * (voice + 1)
+        ax.add_patch(Rectangle((x, y), width, height, facecolor="white", edgecolor=PALE))
+        ink = GREY if token == REST else colour
+        words(ax, x + width / 2, y + height / 2, token, ink, 10, weight="bold")
     # START and END are not drawn.
     about = f"{len(inside)} + {len(tokens) - len(inside)} símbolos"
     _name(ax, "grid", about, top - height * N_VOICES / 2)
@@ -116,16 +123,20 @@ def duration_and_wait():
     tokens = ("B-4:1:0", "E-3:5/2:1", "C5:3/2:3/2")
     to_ql, left = 6.0, 4.6
     notes = ((0, 1.0, 5.4), (0, 2.5, 3.9), (1, 1.5, 2.4))  # onset, duration, height
+    # Each note as a bar, as long as its token says.
     for token, colour, (onset, duration, y) in zip(tokens, COLOURS, notes, strict=False):
-        begin, end = left + to_ql * onset, left + to_ql * (onset + duration)
+        begin = left + to_ql * onset
+        end = left + to_ql * (onset + duration)
         words(ax, left - 0.4, y, token, colour, 12, ha="right", weight="bold")
         text = f"dura {token.split(':')[1]}"
-        box(ax, (begin + end) / 2, y, text, end - begin - 0.1, 0.7, colour, True)
+        box(ax, (begin + end) / 2, y, text, end - begin - 0.1, 0.7, colour, filled=True)
+    # Quarters.
     for k in range(4):
         x = left + to_ql * k
         ax.plot([x, x], [1.7, 6.2], color=PALE, linewidth=1, zorder=0)
         words(ax, x, 1.35, str(k), SLATE, 9)
     words(ax, left - 0.4, 1.35, "negras", SLATE, 9, ha="right")
+    # The waits, one behind the other.
     arrow(ax, (left, 0.75), (left + to_ql, 0.75), ORANGE)
     words(ax, left + to_ql / 2, 0.35, "E-3 espera 1", ORANGE, 10)
     arrow(ax, (left + to_ql, 0.75), (left + 2.5 * to_ql, 0.75), GREEN)

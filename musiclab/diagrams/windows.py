@@ -19,11 +19,13 @@ def sliding_window(symbols, window_length, n_examples=3, first=0):
     n_examples = max(min(n_examples, len(symbols) - window_length - first), 1)
     width = _width(symbols)
     figure, ax = canvas(_place(len(symbols), width), (n_examples + 1) * ROW + 1.3)
+    # The song above, and below it a row for each example.
     top = n_examples * ROW + 1.8
     words(ax, 0.15, top, "canción", ha="left")
     _row(ax, symbols, 0, top, width, GREY)
     for k in range(n_examples):
-        start, y = first + k, top - (k + 1) * ROW
+        start = first + k
+        y = top - (k + 1) * ROW
         words(ax, 0.15, y, f"ejemplo {start}", ha="left")
         _example(ax, symbols, start, window_length, y, width)
     words(ax, LEFT, 0.9, "la ventana: lo que la red lee", BLUE, ha="left")
@@ -33,12 +35,14 @@ def sliding_window(symbols, window_length, n_examples=3, first=0):
 
 def _width(symbols):
     """Return the width of all boxes: the longest symbol fits."""
-    return max(1.35, 0.5 + 0.21 * max(len(str(symbol)) for symbol in symbols))
+    longest = max(len(str(symbol)) for symbol in symbols)
+    return max(1.35, 0.5 + 0.21 * longest)
 
 
 def _row(ax, symbols, start, y, width, colour, filled=False):
-    for k, symbol in enumerate(symbols):
-        box(ax, _place(start + k, width), y, str(symbol), width, 0.75, colour, filled)
+    for k, symbol in enumerate(symbols, start=start):
+        x = _place(k, width)
+        box(ax, x, y, str(symbol), width, 0.75, colour, filled)
 
 
 def _example(ax, symbols, start, window_length, y, width):
@@ -58,7 +62,8 @@ def _in_words(symbols, window_length, n_examples, first):
     for start in range(first, first + n_examples):
         end = start + window_length
         window = ", ".join(map(str, symbols[start:end]))
-        examples.append(f"de {window} se pide {', '.join(map(str, symbols[end : end + 1]))}")
+        answer = ", ".join(map(str, symbols[end : end + 1]))
+        examples.append(f"de {window} se pide {answer}")
     return f"Una ventana de {window_length} símbolos avanza por una canción: {'; '.join(examples)}."
 
 
@@ -69,24 +74,31 @@ def writing_loop(symbols, window_length, new="?"):
     """
     whole = window_length == len(symbols)
     read = "la canción" if whole else f"los últimos {window_length} símbolos"
-    n, width = len(symbols), _width([*symbols, new])
+    n = len(symbols)
+    first = n - window_length  # of those that are read
+    width = _width([*symbols, new])
     figure, ax = canvas(_place(n + 1, width), 4.9)
     low, high = 0.95, 3.7
+    # Below, the song: what is not read, what is, and what comes.
     words(ax, 0.15, low, "canción", ha="left")
-    _row(ax, symbols[: n - window_length], 0, low, width, PALE)
-    _row(ax, symbols[n - window_length :], n - window_length, low, width, BLUE)
+    _row(ax, symbols[:first], 0, low, width, PALE)
+    _row(ax, symbols[first:], first, low, width, BLUE)
     _row(ax, [new], n, low, width, ORANGE, filled=True)
 
+    # Above, the network over the middle of what it reads, and chance over what it draws.
     middle = _place(n - (window_length + 1) / 2, width)
     chance = _place(n, width)
     box(ax, middle, high, "red", width=2.6)
     box(ax, chance, high, "sorteo", colour=ORANGE, width=1.9)
+    # Up, across and down again.
+    given, taken = middle + 1.4, chance - 1.05
     arrow(ax, (middle, low + 0.5), (middle, high - 0.6), BLUE)
-    arrow(ax, (middle + 1.4, high), (chance - 1.05, high))
+    arrow(ax, (given, high), (taken, high))
     arrow(ax, (chance, high - 0.6), (chance, low + 0.5), ORANGE)
-    words(ax, (middle + 1.4 + chance - 1.05) / 2, high + 0.75, "probabilidades", GREY)
-    words(ax, middle - 0.2, (low + high) / 2, "lee " + read, BLUE, ha="right")
-    words(ax, chance - 0.2, (low + high) / 2, "se añade", ORANGE, ha="right")
+    between = (low + high) / 2
+    words(ax, (given + chance - 1.05) / 2, high + 0.75, "probabilidades", GREY)
+    words(ax, middle - 0.2, between, "lee " + read, BLUE, ha="right")
+    words(ax, chance - 0.2, between, "se añade", ORANGE, ha="right")
     return finished(
         figure,
         f"La red lee {read} y da probabilidades; un sorteo elige el símbolo siguiente, {new}, que "

@@ -94,9 +94,11 @@ def fidelity_table(songs):
 
 def _cells(fidelity):
     name, vocab_size, per_note, *shares = astuple(fidelity)
-    percents = [NOTHING if share is None else f"{100 * share:.1f} %" for share in shares]
-    figures = [text.replace(".", ",") for text in (f"{per_note:.2f}", *percents)]
-    return name, str(vocab_size), *figures
+    figures = [f"{per_note:.2f}"]
+    for share in shares:
+        figures.append(NOTHING if share is None else f"{100 * share:.1f} %")
+    spanish = [figure.replace(".", ",") for figure in figures]
+    return name, str(vocab_size), *spanish
 
 
 def _fidelity(encoding, songs):
@@ -133,7 +135,9 @@ def _fidelity(encoding, songs):
 def _share(pairs, same):
     """Return the share of (what was, what came back or None) pairs, None of no pairs."""
     kept = [copy is not None and same(one, copy) for one, copy in pairs]
-    return sum(kept) / len(kept) if kept else None
+    if not kept:
+        return None
+    return sum(kept) / len(kept)
 
 
 def _same_pitch(note, copy):
@@ -190,6 +194,7 @@ def _pairs_modulo(modulus, notes, copies):
     pairs, lost, new = [], [], []
     for pitch in [*ours, *(pitch for pitch in theirs if pitch not in ours)]:
         left, right = ours[pitch], theirs[pitch]
+        # The earliest of both are one note, or the earlier of them has no partner.
         while left and right:
             apart = left[-1].time - right[-1].time
             if abs(apart) <= NEAR:
@@ -207,7 +212,8 @@ def _rests(song):
     """Return the set of (onset_ql, duration_ql) of the stretches in which nothing sounds."""
     rests, end_ql = set(), 0.0
     for event in sorted(song.events, key=lambda event: event.onset_ql):
+        silence_ql = event.onset_ql - end_ql
         if event.onset_ql > end_ql + EXACT:
-            rests.add((round(end_ql, 4), round(event.onset_ql - end_ql, 4)))
+            rests.add((round(end_ql, 4), round(silence_ql, 4)))
         end_ql = max(end_ql, event.end_ql)
     return rests

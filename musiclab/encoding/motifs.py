@@ -52,7 +52,9 @@ def motif_tokens(text, encoding):
 def opening_tokens(song, encoding):
     """Return the tokens of a song that is to be continued: those of the whole song but END."""
     tokens = get_encoding(encoding).encode(song)
-    return tokens[:-1] if tokens[-1:] == [END] else tokens
+    if tokens[-1:] == [END]:
+        tokens.pop()
+    return tokens
 
 
 # What a network knows
@@ -68,16 +70,21 @@ def known_tokens(text, encoding, vocabulary):
     known = set(vocabulary.tokens)
     if known.issuperset(tokens):
         return tokens
+    # The first note or chord that the network has never seen, as the student writes notes.
     for event in parse_motif(text).events:
         if not known.issuperset(_alone(event, encoding)):
             spanish = _is_spanish(text)
-            near = [note_text(note, spanish) for note in _known_near(event, encoding, vocabulary)]
+            likest = _known_near(event, encoding, vocabulary)
+            near = [note_text(note, spanish) for note in likest]
             raise _never_seen(note_text(event, spanish), near, "elige otra red")
-    length = next(token for token in tokens if token not in known).partition(":")[2]
+    # All notes are known, so it is a silence: offer those of nearly the same length.
+    unseen = next(token for token in tokens if token not in known)
+    _, _, length = unseen.partition(":")
     rests = [token.partition(":")[2] for token in known if token.startswith(f"{REST}:")]
     rests.sort(key=lambda rest: (abs(Fraction(rest) - Fraction(length)), rest))
     near = [f"r:{rest}" for rest in rests[:MOST_OFFERED]]
-    raise _never_seen(f"r:{length}" if length else "r", near, "quita el silencio")
+    what = f"r:{length}" if length else "r"
+    raise _never_seen(what, near, "quita el silencio")
 
 
 def _never_seen(what, near, otherwise):
@@ -93,10 +100,15 @@ def _alone(event, encoding):
 
 def _known_near(event, encoding, vocabulary):
     """Return the notes and chords, at most MOST_OFFERED, that a network knows and are most alike."""
-    decode, known = get_encoding(encoding).decode, set(vocabulary.tokens)
-    decoded = filter(None, (decode([token], 1.0) for token in vocabulary.tokens[1:]))
-    notes = {replace(note, velocity=event.velocity) for note, *_ in decoded}
-    notes = {note for note in notes if 0 < note.duration_ql <= LONGEST_QL}
+    decode = get_encoding(encoding).decode
+    known = set(vocabulary.tokens)
+    # What each token plays, as loud as the event, where that can be typed.
+    notes = set()
+    for token in vocabulary.tokens[1:]:
+        for note in decode([token], 1.0)[:1]:
+            if 0 < note.duration_ql <= LONGEST_QL:
+                notes.add(replace(note, velocity=event.velocity))
+    # The likest first; of equals the lower, then the shorter.
     likest = sorted(notes, key=lambda n: (_distance(n, event), n.pitches, n.duration_ql))
     playable = (note for note in likest if known.issuperset(_alone(note, encoding)))
     return list(islice(playable, MOST_OFFERED))
@@ -104,9 +116,14 @@ def _known_near(event, encoding, vocabulary):
 
 def _distance(note, other):
     """Return how unlike two notes or chords are: a doubled duration is worse than a semitone."""
-    semitones = sum(abs(a - b) for a, b in zip(note.pitches, other.pitches, strict=False))
+    # From the lowest note up, as far as both have notes.
+    semitones = 0
+    for pitch, other_pitch in zip(note.pitches, other.pitches, strict=False):
+        semitones += abs(pitch - other_pitch)
     doublings = abs(math.log2(note.duration_ql / other.duration_ql))
-    return semitones + 1.5 * doublings + 12 * abs(len(note.pitches) - len(other.pitches))
+    # A note too many or too few is as bad as an octave.
+    n_more = abs(len(note.pitches) - len(other.pitches))
+    return semitones + 1.5 * doublings + 12 * n_more
 
 
 # Texts
@@ -114,9 +131,9 @@ def _distance(note, other):
 
 def _is_spanish(text):
     """Whether a motif has notes by their Spanish names."""
-    return bool(
-        re.search("do|re|mi|fa|sol|la|si", re.sub("silencio|rest|sostenido", "", text.casefold()))
-    )
+    # Words that are no notes, and have the letters of some.
+    notes_only = re.sub("silencio|rest|sostenido", "", text.casefold())
+    return bool(re.search("do|re|mi|fa|sol|la|si", notes_only))
 
 
 def parse_motif(text):
@@ -131,17 +148,21 @@ def parse_motif(text):
     Raises ParameterError when something cannot be read or there is no note.
     """
     text = str(text).strip(" ,\n\t")
-    plain, events, onset_ql, position = text.translate(_PLAIN), [], Fraction(0), 0
+    plain = text.translate(_PLAIN)
+    # Fractions: three thirds of a quarter make one.
+    events, onset_ql, position = [], Fraction(0), 0
     while position < len(text):
         match = _ITEM.match(plain, position)
         if not match:
             raise _unreadable(text[position:])
         notes, duration = match.groups()
         duration_ql = _duration(duration or "1")
+        # A rest plays nothing, and takes its time.
         if notes:
-            pitches = {_pitch(name) for name in notes.split("+")}
-            events.append(NoteEvent(float(onset_ql), float(duration_ql), tuple(sorted(pitches))))
-        onset_ql, position = onset_ql + duration_ql, match.end()
+            pitches = sorted({_pitch(name) for name in notes.split("+")})
+            events.append(NoteEvent(float(onset_ql), float(duration_ql), tuple(pitches)))
+        onset_ql += duration_ql
+        position = match.end()
     if not events:
         raise ParameterError(
             f"el motivo «{text}» no tiene ninguna nota: escribe al menos una, como en «C4 E4 G4»"
@@ -154,9 +175,18 @@ def note_text(event, spanish=True):
 
     spanish: whether to write Sib3, or B-3. The duration is rounded to 1/96.
     """
-    names = (f"{SPANISH[p % 12]}{p // 12 - 1}" if spanish else pitch_name(p) for p in event.pitches)
+    name_of = _spanish_name if spanish else pitch_name
+    chord = "+".join(name_of(pitch) for pitch in event.pitches)
     duration_ql = Fraction(event.duration_ql).limit_denominator(96) or Fraction(1, 96)
-    return "+".join(names) + (f":{duration_ql}" if duration_ql != 1 else "")
+    # A quarter is what is meant where no duration stands.
+    if duration_ql == 1:
+        return chord
+    return f"{chord}:{duration_ql}"
+
+
+def _spanish_name(pitch):
+    octave = pitch // 12 - 1
+    return f"{SPANISH[pitch % 12]}{octave}"
 
 
 def _unreadable(rest):
@@ -180,9 +210,12 @@ def _duration(text):
 def _pitch(name):
     """Return the MIDI number of a name that `_PITCH` matches."""
     letter, signs, word, octave = re.fullmatch(_PITCH, name.strip()).groups()
+    # Signs add up: two flats are two semitones down.
     signs = signs or [word]
     alteration = sum(ALTERATIONS.get(sign, 0) for sign in signs)
-    pitch = 12 * (int(octave or 4) + 1) + CLASSES[letter] + alteration
+    # Octave -1 begins at 0, and so octave 4 at 60.
+    lowest = 12 * (int(octave or 4) + 1)
+    pitch = lowest + CLASSES[letter] + alteration
     if not LOWEST_PITCH <= pitch <= 127:
         raise ParameterError(
             f"«{name.strip()}» queda fuera de las alturas de MIDI: elige entre C0 (Do0) y G9 (Sol9)"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def _encode_tutorial(song):
     for event in song.chords():
         if len(event.pitches) == 1:
             tokens.append(pitch_name(event.pitches[0]))
-        else:
+        else:  # a chord's octaves are lost
             classes = normal_order(pitch % 12 for pitch in event.pitches)
             tokens.append(".".join(map(str, classes)))
     return tokens
@@ -96,8 +96,11 @@ _CLASSES = {str(pitch_class) for pitch_class in range(12)}
 
 
 def _encode_pitches(song):
-    names = ([pitch_name(pitch) for pitch in event.pitches] for event in song.chords())
-    return [".".join(dict.fromkeys(chord)) for chord in names]  # the lowest octave may repeat one
+    tokens = []
+    for event in song.chords():
+        names = [pitch_name(pitch) for pitch in event.pitches]
+        tokens.append(".".join(dict.fromkeys(names)))  # the lowest octave may repeat one
+    return tokens
 
 
 def _pitches_of_names(token):
@@ -106,9 +109,10 @@ def _pitches_of_names(token):
 
 def _decoder(pitches_of):
     def decode(tokens, step_ql=0.5):
-        return tuple(
-            NoteEvent(k * step_ql, step_ql, pitches_of(token)) for k, token in enumerate(tokens)
-        )
+        events = []
+        for k, token in enumerate(tokens):
+            events.append(NoteEvent(k * step_ql, step_ql, pitches_of(token)))
+        return tuple(events)
 
     return decode
 
@@ -118,7 +122,17 @@ def _decoder(pitches_of):
 
 def nearest_dynamic(velocity):
     """Return the velocity (16, 32, ..., 112, 127) of the nearest of DYNAMICS."""
-    return min(16 * min(max((velocity + 8) // 16, 1), len(DYNAMICS)), 127)
+    return _velocity_of(_rank_of(velocity))
+
+
+def _rank_of(velocity):
+    """Return which of DYNAMICS is the nearest to a velocity; they lie 16 apart."""
+    nearest = (velocity + 8) // 16 - 1
+    return min(max(nearest, 0), len(DYNAMICS) - 1)
+
+
+def _velocity_of(rank):
+    return min(16 * (rank + 1), 127)
 
 
 def _encode_events(song, velocity_of=None):
@@ -130,21 +144,24 @@ def _encode_events(song, velocity_of=None):
     high to low. rest:1 stands where nothing sounds. The last wait runs to the
     end of the song.
     """
-    items, end = [], 0
+    # When each token begins, and its text but for the wait.
+    starts, texts, end = [], [], 0
     notes = notes_on_grid(song, TICKS, velocity_of)
     for note in sorted(notes, key=lambda n: (n.start, n.stop > n.start, -n.pitch, n)):
+        # Nothing sounds between the end of all notes so far and this one.
         if note.start > end:
-            items.append((end, REST, ""))
-        dynamic = f":{DYNAMICS[(note.velocity + 8) // 16 - 1]}" if velocity_of else ""
+            starts.append(end)
+            texts.append((REST, ""))
         name = f"{pitch_name(note.pitch)}:{_fraction(note.stop - note.start)}"
-        items.append((note.start, name, dynamic))
+        dynamic = f":{DYNAMICS[_rank_of(note.velocity)]}" if velocity_of else ""
+        starts.append(note.start)
+        texts.append((name, dynamic))
         end = max(end, note.stop)
-    starts = [*(start for start, _, _ in items), end]
-    tokens = (
-        f"{name}:{_fraction(starts[k + 1] - start)}{dynamic}"
-        for k, (start, name, dynamic) in enumerate(items)
-    )
-    return [START, *tokens, END]
+    # Each waits until the next begins, the last until the song ends.
+    tokens = [START]
+    for (name, dynamic), (start, following) in zip(texts, pairwise([*starts, end]), strict=True):
+        tokens.append(f"{name}:{_fraction(following - start)}{dynamic}")
+    return [*tokens, END]
 
 
 @cache
@@ -177,16 +194,20 @@ def _read_event(token):
             "comprueba que la codificación es la misma con la que se escribieron"
         )
     name, duration, wait, dynamic = match.groups()
-    velocity = min(16 * (DYNAMICS.index(dynamic) + 1), 127) if dynamic else DEFAULT_VELOCITY
+    velocity = _velocity_of(DYNAMICS.index(dynamic)) if dynamic else DEFAULT_VELOCITY
     pitch = None if name is None else pitch_number(name)
-    return pitch, int(TICKS * Fraction(duration or 0)), int(TICKS * Fraction(wait)), velocity
+    duration_ticks = int(TICKS * Fraction(duration or 0))
+    wait_ticks = int(TICKS * Fraction(wait))
+    return pitch, duration_ticks, wait_ticks, velocity
 
 
 def _encode_grid(song):
     """Return four tokens a sixteenth, from soprano to bass: a pitch, HOLD or REST."""
     grid, begins = song_to_voices(song)
+    # Sixteenth by sixteenth, in each of them voice by voice.
+    pitches, are_new = grid.ravel().tolist(), begins.ravel().tolist()
     tokens = [START]
-    for pitch, is_new in zip(grid.ravel().tolist(), begins.ravel().tolist(), strict=True):
+    for pitch, is_new in zip(pitches, are_new, strict=True):
         held = HOLD if pitch else REST
         tokens.append(pitch_name(pitch) if is_new else held)
     return [*tokens, END]
@@ -201,6 +222,7 @@ def _decode_grid(tokens, step_ql=None):
     begins = np.zeros(grid.shape, dtype=bool)
     for k, token in enumerate(cells):
         step, voice = divmod(k, N_VOICES)
+        # A held note is the one of the sixteenth before; nothing precedes the first.
         if token == HOLD and step > 0:
             grid[step, voice] = grid[step - 1, voice]
         elif token not in (HOLD, REST):
@@ -210,7 +232,9 @@ def _decode_grid(tokens, step_ql=None):
 
 
 def _body(tokens):
-    return [token for token in takewhile(lambda token: token != END, tokens) if token != START]
+    """Return the tokens that stand for music, those before END and not START."""
+    before_end = takewhile(lambda token: token != END, tokens)
+    return [token for token in before_end if token != START]
 
 
 ENCODINGS = {
@@ -299,6 +323,7 @@ def whole_chords(tokens, encoding_name):
     if encoding_name == "grid":
         n_cut = len(_body(tokens)) % N_VOICES
     elif get_encoding(encoding_name).timed:
+        # Tokens that wait for nothing belong to a chord that goes on.
         waits = [_wait(token) for token in _body(tokens)]
         while n_cut < len(waits) and not waits[-1 - n_cut]:
             n_cut += 1
@@ -319,8 +344,11 @@ def token_key(token):
         return 0, [SPECIALS.index(token)]
     if ":" in token:
         pitch, *numbers = _read_event(token)
-        return (0, [len(SPECIALS), *numbers]) if pitch is None else (1, [pitch, *numbers])
+        if pitch is None:  # rests stand behind the specials
+            return 0, [len(SPECIALS), *numbers]
+        return 1, [pitch, *numbers]
     names = token.split(".")
+    # A lone number is a doubled note, and so a chord of two.
     if token[:1].isdigit():
         return len(names) + 1, _pitch_classes(token)
     return len(names), [pitch_number(name) for name in names]
@@ -342,6 +370,7 @@ def token_events(tokens, encoding, step_ql=0.5):
         return _grid_events(body) + nothing
     events, now = [], Fraction(0)
     for token in body:
+        # What it plays by itself, moved to its place in the song.
         known = token not in (UNKNOWN, START)
         played = kind.decode([token], step_ql) if known else ()
         events.append(replace(played[0], onset_ql=float(now)) if played else None)
@@ -353,12 +382,19 @@ def token_events(tokens, encoding, step_ql=0.5):
 
 
 def _grid_events(tokens):
-    pitches, events = [0] * N_VOICES, []
+    sounding = [0] * N_VOICES  # the pitch of each voice, 0 for silence
+    events, n_cells = [], 0
     for token in tokens:
-        if token != START:
-            held = 0 if token == REST else pitches[-N_VOICES]
-            pitches.append(held if token in (HOLD, REST, UNKNOWN) else pitch_number(token))
-        plays = token != START and pitches[-1]
-        onset_ql = (len(pitches) - N_VOICES - 1) // N_VOICES / SIXTEENTHS
-        events.append(NoteEvent(onset_ql, 1 / SIXTEENTHS, (pitches[-1],)) if plays else None)
+        if token == START:
+            events.append(None)
+            continue
+        step, voice = divmod(n_cells, N_VOICES)
+        n_cells += 1
+        if token == REST:
+            sounding[voice] = 0
+        elif token not in (HOLD, UNKNOWN):  # those hold what sounds
+            sounding[voice] = pitch_number(token)
+        pitch = sounding[voice]
+        onset_ql = step / SIXTEENTHS
+        events.append(NoteEvent(onset_ql, 1 / SIXTEENTHS, (pitch,)) if pitch else None)
     return events

@@ -48,14 +48,16 @@ class Vocabulary:
 
         Raises VocabularyError for the first of those if strict.
         """
+        ids = [self._ids.get(token, 0) for token in tokens]
         missing = [token for token in tokens if token not in self._ids] if strict else []
         if missing:
+            # Those that are written alike, or just the first.
             near = get_close_matches(missing[0], self.tokens[1:], n=3) or self.tokens[1:4]
             raise VocabularyError(
                 f"el vocabulario no tiene «{missing[0]}», que no sale en las canciones de "
                 f"entrenamiento: prueba con {' o '.join(near)}"
             )
-        return np.array([self._ids.get(token, 0) for token in tokens], dtype=np.int32)
+        return np.array(ids, dtype=np.int32)
 
     def to_tokens(self, ids):
         """Return the list of tokens of an array of ids (n_ids,)."""
@@ -64,4 +66,7 @@ class Vocabulary:
 
 def most_common(sequences, n):
     """Return the n commonest tokens as (token, count) pairs, commonest first."""
-    return Counter(token for tokens in sequences for token in tokens).most_common(n)
+    counts = Counter()
+    for tokens in sequences:
+        counts.update(tokens)
+    return counts.most_common(n)

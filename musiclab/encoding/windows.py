@@ -22,12 +22,15 @@ def make_windows(sequences, window_length, every_step=False):
     """
     if window_length < 1:
         raise ParameterError(f"SEQUENCE_LEN es {window_length} y debe ser al menos 1")
+    # All songs in one line, and where in it each window begins.
     songs, starts, n_ids = [], [], 0
     for ids in sequences:
+        # A window needs an id behind it, to foretell.
         n_starts = len(ids) - window_length
         if n_starts < 1:
             continue
         own = np.arange(n_starts, dtype=np.int32)
+        # One window behind the other, and one that ends with the song.
         if every_step:
             own = np.append(own[: n_starts - 1 : window_length], own[-1:])
         songs.append(ids)
@@ -39,9 +42,13 @@ def make_windows(sequences, window_length, every_step=False):
             f"la canción más larga tiene {longest} símbolos y hacen falta {window_length + 1}: "
             "baja SEQUENCE_LEN o añade canciones más largas"
         )
-    ids, starts = np.concatenate(songs, dtype=np.int32), np.concatenate(starts)
+    ids = np.concatenate(songs, dtype=np.int32)
+    starts = np.concatenate(starts)
     x = Windows(ids, starts, window_length)
-    return x, Windows(ids, starts + 1, window_length) if every_step else ids[starts + window_length]
+    # What is to be foretold: the same windows one id later, or the id behind each.
+    if every_step:
+        return x, Windows(ids, starts + 1, window_length)
+    return x, ids[starts + window_length]
 
 
 class Windows:
@@ -57,7 +64,8 @@ class Windows:
     dtype, ndim = np.dtype(np.int32), 2
 
     def __init__(self, ids, starts, window_length):
-        self.ids, self.starts, self.shape = ids, starts, (len(starts), window_length)
+        self.ids, self.starts = ids, starts
+        self.shape = len(starts), window_length
 
     def __len__(self):
         return len(self.starts)
@@ -65,7 +73,10 @@ class Windows:
     def __getitem__(self, key):
         if isinstance(key, tuple):
             return np.asarray(self)[key]
-        return self.ids[self.starts[key][..., None] + np.arange(self.shape[1])]
+        # Each window's places: its start, and so many after it.
+        starts = self.starts[key]
+        places = starts[..., None] + np.arange(self.shape[1])
+        return self.ids[places]
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:

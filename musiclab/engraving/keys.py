@@ -38,12 +38,14 @@ def signatures_of(song, bars):
     Before the first key that the song says, its notes there say one; but a
     first key that begins by the second bar line holds from the start.
     """
+    # The keys by the number of the bar at whose line they begin.
     lines = [bar.start for bar in bars]
     said = {}
     for onset_ql, sharps, _ in song.keys:
         tick = SHORTEST * round(onset_ql * TICKS / SHORTEST)
         bar = bisect_left(lines, tick)
         said[bar] = max(-MOST, min(MOST, sharps))
+    # What holds before the first one.
     first = min(said, default=len(bars))
     if said and first == 1:
         said[0] = said[1]
@@ -51,6 +53,7 @@ def signatures_of(song, bars):
         before_ql = bars[first].start / TICKS if first < len(bars) else float("inf")
         unsaid = [event for event in song.events if event.onset_ql < before_ql]
         said[0] = guessed_signature(unsaid)
+    # Each holds until the next.
     found, sharps = [], 0
     for k in range(len(bars)):
         sharps = said.get(k, sharps)
@@ -77,16 +80,20 @@ def guessed_signature(events):
         classes = [pitch % 12 for pitch in event.pitches]
         weights[classes] += min(event.duration_ql, LONG_QL)  # a class once a chord
     shares = weights / max(weights.sum(), 1e-9)
+    return max(range(-6, 7), key=lambda sharps: (_fit(shares, sharps), -abs(sharps)))
 
-    def fit(sharps):
-        scale = [7 * fifth % 12 for fifth in range(sharps - 1, sharps + 6)]
-        tonics = {7 * sharps: MAJOR, 7 * sharps - 3: MINOR}
-        likeness = max(_correlation(shares, np.roll(key, shift)) for shift, key in tonics.items())
-        odd = [pitch for pitch in range(12) if is_odd(_fifth(pitch, sharps))]
-        score = shares[scale].sum() + LIKENESS * likeness - ODDITY * shares[odd].sum()
-        return round(score, 6), -abs(sharps)
 
-    return max(range(-6, 7), key=fit)
+def _fit(shares, sharps):
+    """Return how well the shares of the pitch classes (12,) go with a key signature."""
+    # The seven notes of its scale lie side by side on the line of fifths.
+    scale = [7 * fifth % 12 for fifth in range(sharps - 1, sharps + 6)]
+    in_scale = shares[scale].sum()
+    # The profiles begin at their tonics, that of the minor key three semitones lower.
+    major = np.roll(MAJOR, 7 * sharps)
+    minor = np.roll(MINOR, 7 * sharps - 3)
+    likeness = max(_correlation(shares, major), _correlation(shares, minor))
+    odd = [pitch for pitch in range(12) if is_odd(_fifth(pitch, sharps))]
+    return round(in_scale + LIKENESS * likeness - ODDITY * shares[odd].sum(), 6)
 
 
 def is_odd(fifth):
@@ -95,8 +102,10 @@ def is_odd(fifth):
 
 
 def _correlation(x, y):
-    x, y = x - x.mean(), y - y.mean()
-    return x @ y / max(np.sqrt(x @ x * (y @ y)), 1e-9)
+    x = x - x.mean()
+    y = y - y.mean()
+    lengths = np.sqrt(x @ x * (y @ y))
+    return x @ y / max(lengths, 1e-9)
 
 
 # Names
@@ -118,6 +127,7 @@ def spelled(pitch, sharps):
 
 
 def _fifth(pitch, sharps):
+    # Of twelve neighbours each stands for another pitch class.
     names = range(sharps - 3, sharps + 9)
     return next(fifth for fifth in names if 7 * fifth % 12 == pitch % 12)
 

@@ -68,13 +68,17 @@ def score_mei(song, max_bars=MAX_BARS):
         )
     if max_bars < 1:
         raise ParameterError(f"max_bars es {max_bars} y hace falta 1 o más: pide algún compás")
+    # As many bars as are asked for, and as can be read.
     sections = sections_of(song)
-    events, bars = _fitting(song.events, list(islice(bars_of(sections), max_bars)))
+    wanted = list(islice(bars_of(sections), max_bars))
+    events, bars = _fitting(song.events, wanted)
+    # Who plays, in which keys, and how fast.
     groups = _labelled(_groups(song, events[:MAX_NOTES], bars))
     keys = signatures_of(song, bars)
+    tempos = _tempo_marks(song, bars)
     mei = MEI.format(
         definition=_definition(groups, keys[0], bars[0].metre),
-        measures="".join(_measures(groups, bars, keys, _tempo_marks(song, bars))),
+        measures="".join(_measures(groups, bars, keys, tempos)),
     )
     kept = [part for group in groups for part in group.parts]
     counts = {
@@ -91,10 +95,14 @@ def _fitting(events, bars):
 
     One bar stays, however many notes it has.
     """
-    onsets = np.sort([event.onset_ql * TICKS for event in events for _ in event.pitches])
-    counts = np.searchsorted(onsets, [bar.stop - 1 for bar in bars])
+    onsets = []
+    for event in events:
+        onsets += len(event.pitches) * [event.onset_ql * TICKS]
+    # How many notes begin before the end of each bar.
+    ends = [bar.stop - 1 for bar in bars]
+    counts = np.searchsorted(np.sort(onsets), ends)
     n_bars = max(1, bisect_right(counts.tolist(), MAX_NOTES))
-    end = bars[n_bars - 1].stop - 1
+    end = ends[n_bars - 1]
     return [event for event in events if event.onset_ql * TICKS < end], bars[:n_bars]
 
 
@@ -239,15 +247,21 @@ def _tempo_marks(song, bars):
     less than a quarter. Where there are more changes than bars, as in what a
     player played, the first tempo stands alone.
     """
-    changes = [(round(onset_ql * TICKS), tempo_bpm) for onset_ql, tempo_bpm in song.tempos]
-    at_once = [tempo_bpm for tick, tempo_bpm in changes if tick < SHORTEST]
-    marks = [(0, at_once[-1] if at_once else song.tempo_bpm)]
-    changes = [(tick, bpm) for tick, bpm in changes if SHORTEST <= tick < bars[-1].stop]
+    # The tempo of the start, and the changes after it.
+    first_bpm, changes = song.tempo_bpm, []
+    for onset_ql, tempo_bpm in song.tempos:
+        tick = round(onset_ql * TICKS)
+        if tick < SHORTEST:
+            first_bpm = tempo_bpm
+        elif tick < bars[-1].stop:
+            changes.append((tick, tempo_bpm))
+    marks = [(0, first_bpm)]
     if len(_differing(marks + changes)) > len(bars) + 1:
         return marks
-    ends = [*(tick for tick, _ in changes), float("inf")][1:]
-    for (tick, tempo_bpm), end in zip(changes, ends, strict=False):
-        if end - tick >= TICKS:
+    # Those that hold for a quarter at least; the last one does.
+    for k, (tick, tempo_bpm) in enumerate(changes):
+        is_last = k == len(changes) - 1
+        if is_last or changes[k + 1][0] - tick >= TICKS:
             marks.append((tick, tempo_bpm))
     return _differing(marks)
 
@@ -292,13 +306,15 @@ def _staff(staff, n, bar, key_at):
         silent = bar.whole and not any(piece.chord.pitches for piece in pieces[layer])
         inside = "<mRest/>" if silent else _elements(units, beams(units, bar), layer, names)
         elements += f'<layer n="{k}">{inside}</layer>'
+    # A piece that ends before its chord does is tied to the next one.
     ties = ""
     for layer, found in pieces.items():
         for piece in found:
             if piece.stop == piece.chord.stop:
                 continue
             for pitch in piece.chord.pitches:
-                start, end = _id(layer, piece.start, pitch), _id(layer, piece.stop, pitch)
+                start = _id(layer, piece.start, pitch)
+                end = _id(layer, piece.stop, pitch)
                 ties += f'<tie startid="#{start}" endid="#{end}"/>'
     return elements, ties
 

@@ -85,12 +85,15 @@ def notes_and_graces(events, bars):
         start = min(cells.nearest(event.onset_ql * TICKS), bars[-1].stop - SHORTEST)
         end = cells.nearest(event.end_ql * TICKS)
         for pitch in {max(pitch, LOWEST_PITCH + pitch % 12) for pitch in event.pitches}:
+            note = start, pitch
             if event.duration_ql == 0:
-                graces.add((start, pitch))
+                graces.add(note)
                 continue
-            notes[start, pitch] = max(end, cells.after(start), notes.get((start, pitch), 0))
+            # A step at least; of two that begin together, the longer.
+            notes[note] = max(end, cells.after(start), notes.get(note, 0))
             if abs(end - event.end_ql * TICKS) > LOOSE:
-                loose.add((start, pitch))
+                loose.add(note)
+    # A grace note with nothing to adorn is a note.
     adorned = {start for start, _ in notes}
     alone = {(start, pitch) for start, pitch in graces if start not in adorned}
     for start, pitch in alone:
@@ -109,8 +112,10 @@ class _Cells:
         marks = defaultdict(set)
         for event in events:
             for ql, weight in ((event.onset_ql, 1.0), (event.end_ql, END_WEIGHT)):
-                start, stop, steps = self.cell(ql * TICKS)
-                marks[start, stop, steps].add((ql * TICKS - start, weight))
+                tick = ql * TICKS
+                cell = self.cell(tick)
+                start, _, _ = cell
+                marks[cell].add((tick - start, weight))
         self.steps = {cell: _best_step(cell[2], marks[cell]) for cell in marks}
 
     def cell(self, tick):
@@ -215,7 +220,8 @@ def split(start, stop, metre, rest=False):
     known = stop - start in VALUES
     for unit, need in _levels(metre):
         # The beats that it crosses, from the first to the last.
-        first, last = (start // unit + 1) * unit, (stop - 1) // unit * unit
+        first = (start // unit + 1) * unit
+        last = (stop - 1) // unit * unit
         if first >= stop:
             continue
         if rest:
@@ -243,6 +249,7 @@ def written(chords, bar):
     for chord in chords:
         start, stop = max(chord.start, bar.start), min(chord.stop, bar.stop)
         spans.append((start - bar.origin, stop - bar.origin, chord))
+    # Tuplets, and where they cut what sounds across their ends.
     edges = {edge for start, stop, _ in spans for edge in (start, stop)}
     tuplets = _tuplets(edges, cell_length(bar.metre))
     ends = {start + length for start, length in tuplets.items()}

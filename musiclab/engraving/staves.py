@@ -121,7 +121,8 @@ def staves_of(notes, graces, program, alone):
     n_wide = sum(chord[-1] - chord[0] >= WIDE for chord in sounding)
     parted = n_wide > len(sounding) / 10 and program not in GUITARS
     if alone and program in KEYBOARDS and notes:
-        low, high = np.quantile([note.pitch for note in notes], [0.1, 0.9])
+        pitches = [note.pitch for note in notes]
+        low, high = np.quantile(pitches, [0.1, 0.9])
         parted |= low < 55 and high > 65
     if not parted:
         staves = [Staff(_layers(_chords(notes)))]
@@ -154,17 +155,18 @@ def _upper_voices(notes, sounding):
     if np.quantile([len(chord) for chord in sounding], 0.25) < N_VOICES - 1:
         return None
     step_ql = 1 / SIXTEENTHS
-    events = tuple(
-        NoteEvent(note.start * step_ql, (note.stop - note.start) * step_ql, (note.pitch,))
-        for note in sorted(notes)
-    )
-    grid, _ = song_to_voices(Song(events))
+    events = []
+    for start, stop, pitch in sorted(notes):
+        events.append(NoteEvent(start * step_ql, (stop - start) * step_ql, (pitch,)))
+    grid, _ = song_to_voices(Song(tuple(events)))
+    # Middle C must lie between the two inner voices, or a little beyond one of them.
     alto, tenor = (np.median(line[line > 0]) for line in grid.T[1:3])
     if not tenor - 4 < MIDDLE_C < alto + 2:
         return None
     found, half = set(), N_VOICES // 2
     for note in notes:
-        upper, lower = grid[note.start, :half], grid[note.start, half:]
+        sounding = grid[note.start]
+        upper, lower = sounding[:half], sounding[half:]
         high = note.pitch in upper or note.pitch >= MIDDLE_C
         if high and note.pitch not in lower:
             found.add(note)
@@ -226,12 +228,15 @@ def _together(chord, other):
 def _wanted_layer(chords, k, reach=8):
     """Return 0, the upper layer, unless the chord lies below those that sound across it."""
     chord = chords[k]
-    near = [*chords[max(0, k - reach) : k], *chords[k + 1 : k + 1 + reach]]
-    heights = [
-        _mean(other) for other in near if other.start < chord.stop and other.stop > chord.start
-    ]
-    below = bool(heights) and _mean(chord) < sum(heights) / len(heights)
-    return 1 if below else 0
+    first = max(0, k - reach)
+    near = [*chords[first:k], *chords[k + 1 : k + 1 + reach]]
+    heights = []
+    for other in near:
+        if other.start < chord.stop and other.stop > chord.start:
+            heights.append(_mean(other))
+    if not heights:
+        return 0
+    return 1 if _mean(chord) < sum(heights) / len(heights) else 0
 
 
 def _mean(chord):
@@ -248,7 +253,8 @@ def _adorn(staves, graces):
     for start, pitch in sorted(graces):
         distances = [abs(layer[k].pitches[0] - pitch) for layer, k in places[start]]
         layer, k = places[start][np.argmin(distances)]
-        layer[k] = layer[k]._replace(graces=(*layer[k].graces, pitch))
+        chord = layer[k]
+        layer[k] = chord._replace(graces=(*chord.graces, pitch))
 
 
 # Clefs and rests
@@ -263,6 +269,7 @@ def clef_of(staff, sharps, program):
 
     def cost(clef):
         lowest, rarity = CLEFS[clef]
+        # A staff is eight letters high; each second letter beyond it has a line.
         above = heights - lowest
         n_ledgers = np.maximum(-above // 2, 0) + np.maximum((above - 8) // 2, 0)
         saving = -1 if clef == USUAL_CLEFS.get(program) else rarity

@@ -21,12 +21,15 @@ class NGram:
     def __init__(self, sequences, vocab_size, order):
         """Count the ids of int arrays (n_ids,), one a song."""
         self.vocab_size, self.order = vocab_size, order
+        # For each length of context, how often each id followed each context.
         self._counts = [defaultdict(Counter) for _ in range(order)]
         for ids in sequences:
             ids = ids.tolist()
             for t, target in enumerate(ids):
+                # Contexts shorter than the order, and none that begins before the song.
                 for length in range(min(order, t + 1)):
-                    self._counts[length][tuple(ids[t - length : t])][target] += 1
+                    context = tuple(ids[t - length : t])
+                    self._counts[length][context][target] += 1
 
     def __call__(self, ids):
         """Return log probabilities (n_ids, vocab_size)."""
@@ -36,13 +39,18 @@ class NGram:
 
     def _distribution(self, history):
         p = np.full(self.vocab_size, 1 / self.vocab_size)
+        # From no context to the longest: each mixes its counts into what the shorter ones say.
         for length, table in enumerate(self._counts[: len(history) + 1]):
-            counts = table.get(tuple(history[len(history) - length :]))
+            context = tuple(history[len(history) - length :])
+            counts = table.get(context)
+            # Where a context was never seen, no longer one was.
             if counts is None:
                 break
-            n_kinds, n = len(counts), counts.total()
-            p *= n_kinds / (n_kinds + n)
-            p[list(counts)] += np.fromiter(counts.values(), float) / (n_kinds + n)
+            # The more kinds of continuation it had, the less it is trusted.
+            n_kinds = len(counts)
+            whole = n_kinds + counts.total()
+            p *= n_kinds / whole
+            p[list(counts)] += np.fromiter(counts.values(), float) / whole
         return p
 
 
@@ -62,9 +70,14 @@ class Copy:
         if lag < 1:
             raise ParameterError(f"lag es {lag} y debe ser al menos 1, el símbolo anterior")
         self.lag = lag
-        self._unigram = np.exp(NGram(sequences, vocab_size, 1)([0]))[0]
-        repeats = [ids[lag:] == ids[:-lag] for ids in map(np.asarray, sequences)]
-        n_repeats, n = sum(r.sum() for r in repeats), sum(len(r) for r in repeats)
+        unigram = NGram(sequences, vocab_size, 1)
+        self._unigram = np.exp(unigram([0]))[0]
+        # How often a symbol was the one that stood lag symbols before it.
+        n_repeats = n = 0
+        for ids in map(np.asarray, sequences):
+            repeats = ids[lag:] == ids[:-lag]
+            n_repeats += repeats.sum()
+            n += len(repeats)
         self.p_repeat = float((n_repeats + 1) / (n + 2))
 
     def __call__(self, ids):
@@ -72,6 +85,8 @@ class Copy:
         p = np.tile(self._unigram, (len(ids), 1))
         if len(ids) > self.lag:
             before = np.asarray(ids)[: -self.lag]
-            p[self.lag :] *= ((1 - self.p_repeat) / (1 - self._unigram[before]))[:, None]
+            # All other symbols share what the repeated one leaves them.
+            left = (1 - self.p_repeat) / (1 - self._unigram[before])
+            p[self.lag :] *= left[:, None]
             p[np.arange(self.lag, len(ids)), before] = self.p_repeat
         return np.log(p)

@@ -46,21 +46,25 @@ def copied_run(song, songs):
     voices overlap, times decide which notes are one event and which of them
     comes first. Of equals, it is the run that ends first in the song.
     """
+    # Songs as numbers that are the same in any key.
     chords = {}
     theirs = [_chords_and_steps(other, chords) for other in songs]
-    length, start, k, source_start = _longest_common_run(_chords_and_steps(song, chords), theirs)
+    ours = _chords_and_steps(song, chords)
+    length, start, k, source_start = _longest_common_run(ours, theirs)
     if not length:
         return CopiedRun()
-    ours, source = song.chords()[start], songs[k].chords()[source_start]
+    # Where the run begins in both.
+    event = song.chords()[start]
+    source = songs[k].chords()[source_start]
     return CopiedRun(
         length=length,
         start=start,
-        onset_ql=ours.onset_ql,
+        onset_ql=event.onset_ql,
         source_index=k,
         source=songs[k].source,
         source_start=source_start,
         source_onset_ql=source.onset_ql,
-        semitones=ours.pitches[0] - source.pitches[0],
+        semitones=event.pitches[0] - source.pitches[0],
     )
 
 
@@ -75,9 +79,11 @@ def _chords_and_steps(song, chords):
     """
     numbers, bass = [], []
     for event in song.chords():
+        # The semitones above the bass: a chord of another key has the same.
         lowest = event.pitches[0]
         intervals = tuple(pitch - lowest for pitch in event.pitches)
-        numbers.append(chords.setdefault(intervals, len(chords)))
+        number = chords.setdefault(intervals, len(chords))
+        numbers.append(number)
         bass.append(lowest)
     steps = np.full(len(numbers), _NO_STEP, dtype=np.int32)
     steps[1:] = np.diff(bass)
@@ -101,10 +107,14 @@ def _longest_common_run(ours, theirs):
         # A run goes on where the step to this symbol is the same, and begins anew elsewhere.
         longer = 1 + np.where(steps == step, lengths[:-1], 0)
         lengths[1:] = np.where(symbols == symbol, longer, 0)
+        # Is one of them the longest so far?
         longest = int(lengths.argmax())
         if lengths[longest] > length:
-            length, end, their_end = int(lengths[longest]), t, longest
+            length = int(lengths[longest])
+            end, their_end = t, longest
     if not length:
         return 0, 0, 0, 0
-    k = int(np.searchsorted(starts, their_end - length, side="right")) - 1
-    return length, end - length, k, their_end - length - int(starts[k])
+    # In which of their songs it lies, and how far from its beginning.
+    their_start = their_end - length
+    k = int(np.searchsorted(starts, their_start, side="right")) - 1
+    return length, end - length, k, their_start - int(starts[k])

@@ -36,6 +36,7 @@ def log_probabilities(model, window_length=None):
         first = window_length if one_target else 1  # the first id with all that it needs before it
         if len(ids) <= first:
             return log_probs
+        # The last id is only foretold, and never read.
         if one_target:
             logits = model.predict_on_batch(sliding_windows(ids[:-1], window_length))
         else:
@@ -48,9 +49,13 @@ def log_probabilities(model, window_length=None):
 
 def _logits_in_pieces(model, ids, window_length):
     """Return the logits (n_ids, vocab_size) of a model that takes so many ids at once."""
-    length, last = min(window_length, len(ids)), max(len(ids) - window_length, 0)
-    starts = [*range(0, last, max(1, length // 2)), last]
+    length = min(window_length, len(ids))
+    last = max(len(ids) - window_length, 0)
+    # Each piece begins half a window after the one before it; the last ends with the song.
+    half = max(1, length // 2)
+    starts = [*range(0, last, half), last]
     pieces = model.predict_on_batch(sliding_windows(ids, length)[starts])
+    # Of each piece only what no earlier one has judged, with half a window before it.
     judged = 0  # so many ids have their logits already
     logits = []
     for start, piece in zip(starts, pieces, strict=True):
@@ -83,7 +88,9 @@ class Likelihood:
     @property
     def nll_per_note(self):
         """Nats a note, which encodings share; NaN without n_notes."""
-        return self.nll * self.n_symbols / self.n_notes if self.n_notes else float("nan")
+        if not self.n_notes:
+            return float("nan")
+        return self.nll * self.n_symbols / self.n_notes
 
     @property
     def perplexity_per_note(self):
@@ -104,14 +111,18 @@ def held_out_likelihood(predictor, sequences, first=0, n_notes=None):
     losses, hits = [], []
     for ids in map(np.asarray, sequences):
         if len(ids) > first:
-            log_probs, targets = predictor(ids)[first:], ids[first:]
+            log_probs = predictor(ids)[first:]
+            targets = ids[first:]
+            # Of each row the logarithm that it gave to the symbol that came.
             losses.append(-log_probs[np.arange(len(targets)), targets])
             hits.append(log_probs.argmax(axis=1) == targets)
     if not losses:
         raise ShortSequenceError(
             f"ninguna canción de validación pasa de {first} símbolos: baja SEQUENCE_LEN"
         )
-    losses, hits = np.concatenate(losses), np.concatenate(hits)
+    # Each symbol counts alike, and so a long song more than a short one.
+    losses = np.concatenate(losses)
+    hits = np.concatenate(hits)
     return Likelihood(float(losses.mean()), float(hits.mean()), len(losses), n_notes)
 
 

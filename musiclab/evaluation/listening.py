@@ -51,7 +51,8 @@ def count_votes(votes, truth, pieces="ABC"):
     (right,) = _known_votes("la solución", [truth], letters)
     given = _known_votes("un voto", _letters("los votos", votes), letters)
     n_right = given.count(right)
-    return BlindTest(len(given), n_right, chance_by_luck(n_right, len(given), len(letters)))
+    chance = chance_by_luck(n_right, len(given), len(letters))
+    return BlindTest(len(given), n_right, chance)
 
 
 def chance_by_luck(n_right, n, n_pieces):
@@ -60,7 +61,11 @@ def chance_by_luck(n_right, n, n_pieces):
     n_pieces: among how many pieces each guess chooses
     """
     # Of all n_pieces**n ways to vote, those with k right ones; whole numbers lose nothing.
-    ways = sum(comb(n, k) * (n_pieces - 1) ** (n - k) for k in range(n_right, n + 1))
+    ways = 0
+    for k in range(n_right, n + 1):
+        n_wrong = n - k
+        # Who is right, and which of the other pieces each of the rest took.
+        ways += comb(n, k) * (n_pieces - 1) ** n_wrong
     return ways / n_pieces**n
 
 

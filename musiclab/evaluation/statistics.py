@@ -23,7 +23,9 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11)
 def pitch_range(song):
     """Return the semitones between the lowest and the highest pitch, an int; 0 without notes."""
     pitches = _pitches(song)
-    return int(np.ptp(pitches)) if len(pitches) else 0
+    if not len(pitches):
+        return 0
+    return int(np.ptp(pitches))
 
 
 def n_pitches_used(song):
@@ -57,7 +59,10 @@ def scale_consistency(song):
     """
     counts = np.bincount(_pitches(song) % 12, minlength=12)
     # How many notes the major scale of each root holds.
-    in_scale = [counts[np.add(MAJOR, root) % 12].sum() for root in range(12)]
+    in_scale = []
+    for root in range(12):
+        scale = np.add(MAJOR, root) % 12
+        in_scale.append(counts[scale].sum())
     return _ratio(max(in_scale), counts.sum())
 
 
@@ -107,7 +112,8 @@ def groove_consistency(song, measure_ql=4.0, steps_per_ql=12):
     Source: Wu and Yang (2020), The Jazz Transformer on the front line.
     """
     n_steps = round(measure_ql * steps_per_ql)
-    onsets = np.array([round(event.onset_ql * steps_per_ql) for event in song.events], dtype=int)
+    steps = [round(event.onset_ql * steps_per_ql) for event in song.events]
+    onsets = np.array(steps, dtype=int)
     n_bars = onsets.max(initial=-1) // n_steps + 1
     # Where notes begin: a row a bar, a column a step.
     bars = np.zeros((n_bars, n_steps), dtype=bool)
@@ -187,17 +193,22 @@ def statistics_table(corpus, generated):
     sides = [statistics_of(corpus), statistics_of(generated)]
     rows = [("estadística", f"corpus ({len(corpus)})", f"generadas ({len(generated)})")]
     for statistic, label in STATISTICS.items():
-        ours, theirs = (_mean_and_spread(side[statistic.__name__]) for side in sides)
-        rows.append((label, ours, theirs))
+        figures = [_mean_and_spread(side[statistic.__name__]) for side in sides]
+        rows.append((label, *figures))
     # Each column as wide as its longest text, names to the left, numbers to the right.
-    names, ours, theirs = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = [f"{name:<{names}}  {a:>{ours}}  {b:>{theirs}}" for name, a, b in rows]
+    columns = zip(*rows, strict=True)
+    names, ours, theirs = (max(map(len, column)) for column in columns)
+    lines = []
+    for name, a, b in rows:
+        lines.append(f"{name:<{names}}  {a:>{ours}}  {b:>{theirs}}")
     return "\n".join(lines)
 
 
 def _mean_and_spread(values):
     known = values[~np.isnan(values)]
-    return f"{known.mean():.2f} ± {known.std():.2f}" if len(known) else "sin datos"
+    if not len(known):
+        return "sin datos"
+    return f"{known.mean():.2f} ± {known.std():.2f}"
 
 
 # How the values of all notes are shared out
@@ -214,7 +225,9 @@ def shares_of(songs, what="pitch_class"):
     """
     if what not in ASPECTS:
         raise ParameterError(f"no se puede repartir «{what}»: elige {' o '.join(ASPECTS)}")
-    counts = Counter(value for song in songs for value in _values(song, what))
+    counts = Counter()
+    for song in songs:
+        counts.update(_values(song, what))
     n = counts.total()
     return {value: counts[value] / n for value in sorted(counts)}
 
@@ -242,8 +255,11 @@ def skyline(song):
     events = sorted(song.chords(), key=lambda event: (_tidy(event.onset_ql), -event.pitches[-1]))
     line, end_ql, last_onset_ql = [], 0.0, None
     for event in events:
-        onset_ql, pitch = _tidy(event.onset_ql), event.pitches[-1]
-        below = line and pitch < line[-1] and onset_ql < end_ql
+        onset_ql = _tidy(event.onset_ql)
+        pitch = event.pitches[-1]
+        still_sounds = onset_ql < end_ql
+        below = line and pitch < line[-1] and still_sounds
+        # The first event of an onset has its highest note.
         if onset_ql != last_onset_ql and not below:
             line.append(pitch)
             end_ql = _tidy(event.end_ql)
@@ -272,11 +288,13 @@ def chroma(song, frame_ql=1.0):
 
     In frames; two notes of one class count twice, grace notes nothing.
     """
-    n_frames = max((ceil(_tidy(event.end_ql / frame_ql)) for event in song.events), default=0)
+    end_ql = max((event.end_ql for event in song.events), default=0)
+    n_frames = ceil(_tidy(end_ql / frame_ql))
     sounds = np.zeros((n_frames, 12))
     for event in song.events:
         # Times in frames, and how much of each frame the note fills.
-        onset, end = _tidy(event.onset_ql / frame_ql), _tidy(event.end_ql / frame_ql)
+        onset = _tidy(event.onset_ql / frame_ql)
+        end = _tidy(event.end_ql / frame_ql)
         frames = np.arange(floor(onset), ceil(end))
         lengths = np.minimum(frames + 1, end) - np.maximum(frames, onset)
         for pitch in event.pitches:

@@ -109,8 +109,8 @@ def _said(value):
 
 def _notes(song):
     """Return the notes of a song as lists of onset, duration and pitch, in quarter lengths."""
-    return sorted(
-        [event.onset_ql, event.duration_ql, pitch]
-        for event in song.events
-        for pitch in event.pitches
-    )
+    notes = []
+    for event in song.events:
+        for pitch in event.pitches:
+            notes.append([event.onset_ql, event.duration_ql, pitch])
+    return sorted(notes)

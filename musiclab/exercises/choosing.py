@@ -20,8 +20,11 @@ MARGIN = 1e-6  # no case hangs on how a sum is rounded
 
 def softmax_t(z, T):  # noqa: N803
     """Return softmax(z / T): the probabilities of logits z (n_symbols,) at temperature T."""
-    powers = [math.exp((value - max(z)) / T) for value in z]
-    return np.array([power / sum(powers) for power in powers])
+    # The largest logit is taken off all: the shares stay the same, and no power is too large.
+    largest = max(z)
+    powers = [math.exp((value - largest) / T) for value in z]
+    total = sum(powers)
+    return np.array([power / total for power in powers])
 
 
 def _plain_softmax(z):
@@ -44,12 +47,16 @@ def _only_exponentials(z, T):  # noqa: N803
 
 
 def _logits_cases(rng):
-    small = [(np.array([2.0, 1.0, 0.0]), 2.0), (np.array([0.0, 3.0, -1.0, 1.0]), 0.5)]
-    made = [
-        (rng.normal(0, 3, n), float(np.round(rng.uniform(0.2, 2.5), 2))) for n in (4, 6, 10, 30)
-    ]
-    big = [(np.array([1000.0, 999.0, 990.0]), 1.0), (np.array([-1000.0, -1001.0]), 0.5)]
-    return [*small, *made, *big, (rng.normal(0, 200, 12) + 2000, 0.8)]
+    few, more = np.array([2.0, 1.0, 0.0]), np.array([0.0, 3.0, -1.0, 1.0])
+    made = []
+    for n in (4, 6, 10, 30):
+        logits = rng.normal(0, 3, n)
+        temperature = float(np.round(rng.uniform(0.2, 2.5), 2))
+        made.append((logits, temperature))
+    # Of these the exponentials overflow, or are all 0.
+    high, low = np.array([1000.0, 999.0, 990.0]), np.array([-1000.0, -1001.0])
+    wide = rng.normal(0, 200, 12) + 2000
+    return [(few, 2.0), (more, 0.5), *made, (high, 1.0), (low, 0.5), (wide, 0.8)]
 
 
 SOFTMAX = Exercise(
@@ -100,7 +107,8 @@ def top_p(probabilidades, p):
     until their sum reaches p.
     """
     order = sorted(range(len(probabilidades)), key=lambda k: (-probabilidades[k], k))
-    return _kept(probabilidades, _until(probabilidades, order, p))
+    kept = _until(probabilidades, order, p)
+    return _kept(probabilidades, kept)
 
 
 def _until(probabilities, order, p):
@@ -115,6 +123,7 @@ def _until(probabilities, order, p):
 
 
 def _kept(probabilities, kept):
+    """Return the probabilities of the ids that are kept, made to sum to 1; the others are 0."""
     result = np.zeros(len(probabilities))
     result[kept] = np.asarray(probabilities)[kept]
     with np.errstate(invalid="ignore"):  # a wrong variant may keep nothing
@@ -133,7 +142,8 @@ def _one_short(probabilidades, p):
 
 def _one_more(probabilidades, p):
     order = _likeliest(probabilidades)
-    return _kept(probabilidades, order[: 1 + len(_until(probabilidades, order, p))])
+    n_kept = len(_until(probabilidades, order, p))
+    return _kept(probabilidades, order[: n_kept + 1])
 
 
 def _strictly_more(probabilidades, p):
@@ -177,7 +187,8 @@ def _nucleus_cases(rng):
     for n in (6, 9, 20, 40):
         p = rng.dirichlet(np.full(n, 0.6))
         wanted = float(np.round(rng.uniform(0.3, 0.95), 2))
-        if np.abs(np.sort(p)[::-1].cumsum() - wanted).min() > MARGIN:
+        sums = np.sort(p)[::-1].cumsum()
+        if np.abs(sums - wanted).min() > MARGIN:
             made.append((p, wanted))
     return [*exact, *made, (np.array([0.9, 0.0625, 0.0375]), 0.5)]
 
@@ -241,18 +252,20 @@ def elegir(logits, prohibidos, u):
     probability among those that are allowed.
     """
     p = _allowed(logits, prohibidos)
-    end = 0.0
+    end = 0.0  # where the piece of an id ends, on the ruler
     for k in range(len(logits)):
         end += p[k]
         if u < end:
             return k
-    return int(np.flatnonzero(p)[-1])
+    return int(np.flatnonzero(p)[-1])  # the sum may fall a hair short of 1
 
 
 def _allowed(logits, banned):
+    """Return the softmax of the logits, in which the banned ids have 0."""
     struck_out = np.array(logits, dtype=float)
     struck_out[list(banned)] = -np.inf
-    return np.exp(struck_out - struck_out.max()) / np.exp(struck_out - struck_out.max()).sum()
+    powers = np.exp(struck_out - struck_out.max())
+    return powers / powers.sum()
 
 
 def _fall_on(p, u):
@@ -326,15 +339,19 @@ def _make_choice(rng, n=16):
     logits = np.round(rng.normal(0, 1.5, n), 2)
     banned = sorted(rng.choice(n, n // 4, replace=False).tolist())
     u = float(np.round(rng.uniform(0.05, 0.95), 2))
+    # Too near to the end of a piece, rounding would decide: make another.
     ends = np.cumsum(_allowed(logits, banned))
-    return _make_choice(rng, n) if np.abs(ends - u).min() < 1e-3 else (logits, banned, u)
+    if np.abs(ends - u).min() < 1e-3:
+        return _make_choice(rng, n)
+    return logits, banned, u
 
 
 def _choice_cases(rng):
     first = telling(_make_choice, (elegir, _WRONG_CHOICES), rng)
     made = [_make_choice(rng, n) for n in (5, 12, 30)]
-    edges = [(np.array([1.0, 1.0, 1.0]), [], 0.0), (np.array([800.0, 801.0, 799.0]), [1], 0.9)]
-    return [first, *made, *edges]
+    alike = np.array([1.0, 1.0, 1.0]), [], 0.0
+    large = np.array([800.0, 801.0, 799.0]), [1], 0.9
+    return [first, *made, alike, large]
 
 
 def _show_ruler(arguments, expected, got):

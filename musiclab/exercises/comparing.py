@@ -100,11 +100,13 @@ def difference(expected, got, tolerance=TOLERANCE, depth=0):
     """Return what is wrong with `got`, or "" where it is as good as `expected`."""
     if depth > DEEPEST:
         return "devuelve listas dentro de listas sin fin"
+    # First what kind of thing it is: a whole number may stand for any.
     wanted, kind = kind_of(expected), kind_of(got)
     if kind == "int" and wanted == "float":
         kind = "float"
     if kind != wanted:
         return _other_kind(wanted, kind)
+    # Then what is in it, with methods that nobody has changed.
     expected, got = plain(expected), plain(got)
     if wanted in ("float", "int", "bool", "complex"):
         return _other_number(expected, got, tolerance)
@@ -186,21 +188,24 @@ def _other_number(expected, got, tolerance):
 def _other_array(expected, got, tolerance):
     if got.shape != expected.shape:
         return f"devuelve un array de forma {got.shape} y se pide {expected.shape}"
-    kinds = expected.dtype.kind + got.dtype.kind
-    if kinds[1] not in ("biufc" if kinds[0] == "c" else "biuf"):
+    # NumPy's letters: b is bool, i and u are whole numbers, f has decimals, c is complex.
+    wanted, kind = expected.dtype.kind, got.dtype.kind
+    if kind not in ("biufc" if wanted == "c" else "biuf"):
         return f"devuelve un array de {got.dtype} y se piden números"
-    if kinds in ("if", "uf"):
+    if wanted in "iu" and kind == "f":
         return f"devuelve números con decimales ({got.dtype}) y se piden enteros"
-    if (kinds[0] == "b") != (kinds[1] == "b"):
-        wanted = "True o False" if kinds[0] == "b" else "números"
-        return f"devuelve un array de {got.dtype} y se piden {wanted}"
-    if kinds[0] in "biu":
+    if (wanted == "b") != (kind == "b"):
+        asked = "True o False" if wanted == "b" else "números"
+        return f"devuelve un array de {got.dtype} y se piden {asked}"
+    # Whole numbers are right or wrong; others may be a hair off.
+    if wanted in "biu":
         near = expected == got
     else:
         near = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
     if near.all():
         return ""
-    place = tuple(int(k) for k in np.argwhere(~near)[0])
+    first_wrong = np.argwhere(~near)[0]
+    place = tuple(int(k) for k in first_wrong)
     where = f" en la posición [{', '.join(map(str, place))}]"
     return _gives(got[place], expected[place], where)
 

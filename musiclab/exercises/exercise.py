@@ -213,11 +213,11 @@ class Question:
         return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
     def _check_letter(self, answer):
-        # A student may well type «B)».
-        letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else answer
-        known = isinstance(letter, str) and letter in self.choices
-        if not known:
-            *others, last = (f'"{letter}"' for letter in self.choices)
+        letter = answer
+        if isinstance(answer, str):  # a student may well type «B)»
+            letter = plain(answer).strip(" .()").lower()
+        if not isinstance(letter, str) or letter not in self.choices:
+            *others, last = [f'"{choice}"' for choice in self.choices]
             reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
             return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
         status = RIGHT if letter == self.answer else WRONG
@@ -226,7 +226,8 @@ class Question:
 
 def typed(name, arguments):
     """Return a call as a student would type it, shortened."""
-    return f"{name}({', '.join(shown(argument) for argument in arguments)})"
+    inside = ", ".join(shown(argument) for argument in arguments)
+    return f"{name}({inside})"
 
 
 def is_stub(function):
@@ -237,9 +238,12 @@ def is_stub(function):
         return False
     if not isinstance(code, types.CodeType):
         return False
+    # Instruction by instruction: it may do nothing but give None or `...` back.
     for step in dis.get_instructions(code):
+        if step.opname not in _NOTHING_DONE:
+            return False
         nothing = step.argval is None or step.argval is ...
-        if step.opname not in _NOTHING_DONE or (step.opname in _CONSTANTS and not nothing):
+        if step.opname in _CONSTANTS and not nothing:
             return False
     return not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
 

@@ -22,18 +22,30 @@ def _split_by(key):
     """Return the specification of a split whose families are songs of the same key(song)."""
 
     def split(songs, fraction):
-        families = {}
-        for k, song in enumerate(songs):
-            families.setdefault(key(song), []).append(k)
+        families = _families(songs, key)
+        # Whole families go out, from the last one on, until there are enough.
         held_out = []
-        for family in reversed(list(families.values())):
+        for family in reversed(families):
             if len(held_out) >= fraction * len(songs):
                 break
             held_out += family
-        train = [k for k in range(len(songs)) if k not in held_out]
-        return train, sorted(held_out)
+        return _sides(songs, held_out)
 
     return split
+
+
+def _families(songs, key=_intervals):
+    """Return lists of the places of songs whose key(song) is the same."""
+    families = {}
+    for k, song in enumerate(songs):
+        families.setdefault(key(song), []).append(k)
+    return list(families.values())
+
+
+def _sides(songs, held_out):
+    """Return the places of the songs to train with, and of those that are held out."""
+    train = [k for k in range(len(songs)) if k not in held_out]
+    return train, sorted(held_out)
 
 
 _split = _split_by(_intervals)
@@ -46,39 +58,29 @@ def _split_apart(songs, fraction):
         if len(held_out) >= fraction * len(songs):
             break
         held_out.append(k)
-    return sorted(set(range(len(songs))) - set(held_out)), sorted(held_out)
+    return _sides(songs, held_out)
 
 
 def _split_from_the_first(songs, fraction):
-    families = {}
-    for k, song in enumerate(songs):
-        families.setdefault(_intervals(song), []).append(k)
     held_out = []
-    for family in families.values():
+    for family in _families(songs):
         if len(held_out) < fraction * len(songs):
             held_out += family
-    return [k for k in range(len(songs)) if k not in held_out], sorted(held_out)
+    return _sides(songs, held_out)
 
 
 def _split_once_more(songs, fraction):
-    families = {}
-    for k, song in enumerate(songs):
-        families.setdefault(_intervals(song), []).append(k)
     held_out = []
-    for family in reversed(list(families.values())):
+    for family in reversed(_families(songs)):
         if len(held_out) + len(family) <= fraction * len(songs):
             held_out += family
-    return [k for k in range(len(songs)) if k not in held_out], sorted(held_out)
+    return _sides(songs, held_out)
 
 
 def _split_without_twins(songs, fraction):
     """What comes of throwing the second of two twins away."""
     train, held_out = _split(songs, fraction)
-    seen, kept = set(), set()
-    for k, song in enumerate(songs):
-        if _intervals(song) not in seen:
-            kept.add(k)
-        seen.add(_intervals(song))
+    kept = {family[0] for family in _families(songs)}
     return [k for k in train if k in kept], [k for k in held_out if k in kept]
 
 
@@ -104,9 +106,11 @@ def _collections(rng):
     ]
     for n in (6, 9, 12):
         songs = [rng.integers(55, 75, 5).tolist() for _ in range(n)]
+        # Three twins, transposed and put in anywhere.
         for k, source in enumerate(rng.choice(n, 3, replace=False).tolist()):
             shift = int(rng.integers(1, 6))
-            songs.insert(int(rng.integers(0, n)) + k, [pitch + shift for pitch in songs[source]])
+            place = int(rng.integers(0, n)) + k
+            songs.insert(place, [pitch + shift for pitch in songs[source]])
         cases.append((songs, 0.25))
     return cases
 
@@ -114,14 +118,16 @@ def _collections(rng):
 def _show_families(arguments, expected, got):
     """Say which songs are twins, and where the student's twins are parted."""
     songs, _ = arguments
-    families = {}
-    for k, song in enumerate(songs):
-        families.setdefault(_intervals(song), []).append(k)
-    lines = [f"Gemelas: {' y '.join(map(str, f))}." for f in families.values() if len(f) > 1]
     held_out = set(got[1])
-    parted = [f for f in families.values() if 0 < len(held_out & set(f)) < len(f)]
-    lines += [f"Tienes {' y '.join(map(str, f))} en lados distintos." for f in parted]
-    return "".join(f"<br>{html.escape(line)}" for line in lines)
+    twins, parted = [], []
+    for family in _families(songs):
+        names = " y ".join(map(str, family))
+        if len(family) > 1:
+            twins.append(f"Gemelas: {names}.")
+        # Some of them are held out, and some are not.
+        if 0 < len(held_out.intersection(family)) < len(family):
+            parted.append(f"Tienes {names} en lados distintos.")
+    return "".join(f"<br>{html.escape(line)}" for line in twins + parted)
 
 
 REPARTIR = Exercise(
@@ -185,13 +191,21 @@ REPARTIR = Exercise(
 
 
 def _copied(song, others):
+    # From the longest passages that there may be to single notes.
     for length in range(len(song), 0, -1):
-        ours = {_intervals(song[k : k + length]) for k in range(len(song) - length + 1)}
+        ours = set(_passages(song, length))
         for other in others:
-            for k in range(len(other) - length + 1):
-                if _intervals(other[k : k + length]) in ours:
-                    return length
+            if not ours.isdisjoint(_passages(other, length)):
+                return length
     return 0
+
+
+def _passages(song, length):
+    """Return the intervals of all passages of so many notes in a row."""
+    passages = []
+    for start in range(len(song) - length + 1):
+        passages.append(_intervals(song[start : start + length]))
+    return passages
 
 
 def _longest_run(song, others, same):
@@ -212,13 +226,16 @@ def _same_pitch(song, a, other, b, n):
 
 
 def _same_class_step(song, a, other, b, n):
-    return (song[a + n] - song[a] - other[b + n] + other[b]) % 12 == 0
+    ours = song[a + n] - song[a]
+    theirs = other[b + n] - other[b]
+    return (ours - theirs) % 12 == 0
 
 
 def _same_size_step(song, a, other, b, n):
     if not n:
         return True
-    ours, theirs = song[a + n] - song[a + n - 1], other[b + n] - other[b + n - 1]
+    ours = song[a + n] - song[a + n - 1]
+    theirs = other[b + n] - other[b + n - 1]
     return abs(ours) == abs(theirs)
 
 
@@ -269,10 +286,13 @@ def _copy_cases(rng):
         (scale, [[50, 52, 54], [55, 57]]),
     ]
     for n in (10, 16, 24):
+        # A passage of the song, transposed.
         song = rng.integers(55, 75, n).tolist()
-        start, length = int(rng.integers(0, n // 2)), int(rng.integers(4, n // 2))
+        start = int(rng.integers(0, n // 2))
+        length = int(rng.integers(4, n // 2))
         shift = int(rng.integers(1, 7))
         passage = [pitch + shift for pitch in song[start : start + length]]
+        # It stands in the second of three others.
         others = [rng.integers(55, 75, n).tolist() for _ in range(2)]
         place = int(rng.integers(0, n))
         others.insert(1, others[0][:place] + passage + others[1][place:])
@@ -285,8 +305,10 @@ def _show_passage(arguments, expected, got):
     song, others = arguments
     passages = (song[k : k + expected] for k in range(len(song) - expected + 1))
     shared = next(passage for passage in passages if _copied(passage, others) == expected)
-    events = tuple(NoteEvent(0.5 * k, 0.5, (pitch,)) for k, pitch in enumerate(shared))
-    return player(Song(events), f"El pasaje compartido: {expected} notas").data
+    events = []
+    for k, pitch in enumerate(shared):
+        events.append(NoteEvent(0.5 * k, 0.5, (pitch,)))
+    return player(Song(tuple(events)), f"El pasaje compartido: {expected} notas").data
 
 
 PASAJE_COPIADO = Exercise(

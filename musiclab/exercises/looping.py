@@ -22,6 +22,7 @@ def telling(make, exercise_parts, rng, n_tries=2000):
     best, most = None, 0
     for _ in range(n_tries):
         arguments = make(rng)
+        # What the specification and each variant make of it, as texts.
         found = {shown(solve(*arguments))}
         for variant, _ in wrong.values():
             try:
@@ -50,7 +51,8 @@ class Dictado:
 
     def __call__(self, ids):
         """Return the id that follows."""
-        return self.ids[(len(ids) - self.n_given) % len(self.ids)]
+        n_dictated = len(ids) - self.n_given
+        return self.ids[n_dictated % len(self.ids)]
 
     def __repr__(self):
         return f"dictado({', '.join(map(str, self.ids))})"
@@ -63,6 +65,7 @@ def escribir(siguiente, inicio, fin, maximo):
     """
     new = []
     while len(new) < maximo:
+        # It is asked with all that there is so far, the prompt and what was written.
         following = siguiente([*inicio, *new])
         if following == fin:
             break
@@ -139,10 +142,12 @@ def _loop_cases(rng):
         (Dictado(1, (2, 5, 6)), [1], 2, 5),
     ]
     for n in (8, 15):
-        ids, prompt = rng.integers(3, 40, n).tolist(), rng.integers(3, 40, 3).tolist()
-        ids[n // 2] = 2
-        cases.append((Dictado(4, tuple(ids)), [1, *prompt], 2, n))
-        cases.append((Dictado(4, tuple(ids)), [1, *prompt], 2, n // 2))
+        ids = rng.integers(3, 40, n).tolist()
+        ids[n // 2] = 2  # the end, in the middle
+        prompt = [1, *rng.integers(3, 40, 3).tolist()]
+        # Once there is room for it, and once it would come too late.
+        cases.append((Dictado(4, tuple(ids)), prompt, 2, n))
+        cases.append((Dictado(4, tuple(ids)), prompt, 2, n // 2))
     return [*cases, (Dictado(1, (7,)), [1], 2, 0)]
 
 
@@ -154,7 +159,8 @@ LOOP = Exercise("escribir", escribir, _loop_cases, _WRONG_LOOPS, limit_s=2.0)
 
 def entropy(ids):
     """Return the entropy in nats of how often each id occurs."""
-    shares = [ids.count(k) / len(ids) for k in sorted(set(ids))]
+    kinds = sorted(set(ids))
+    shares = [ids.count(kind) / len(ids) for kind in kinds]
     return -sum(share * math.log(share) for share in shares)
 
 
@@ -210,25 +216,29 @@ def _make_songs(rng, n=5):
     """Return songs whose entropies lie well apart."""
     songs = []
     for _ in range(n):
-        chances = rng.dirichlet(np.full(12, rng.uniform(0.05, 2)))
-        songs.append((3 + rng.choice(12, rng.integers(6, 25), p=chances)).tolist())
+        # The smaller the number, the fewer of the twelve ids have nearly all the chances.
+        evenness = rng.uniform(0.05, 2)
+        chances = rng.dirichlet(np.full(12, evenness))
+        length = rng.integers(6, 25)
+        songs.append((3 + rng.choice(12, length, p=chances)).tolist())
     gaps = np.diff(sorted(map(entropy, songs)))
     return (songs,) if gaps.min() > 0.02 else _make_songs(rng, n)
 
 
 def _order_cases(rng):
     first = telling(_make_songs, (ordenar_por_temperatura, _WRONG_ORDERS), rng)
-    small = ([[5, 6, 7, 8], [5, 5, 5, 5], [5, 6, 5, 5]],)
-    equal = ([[3, 4, 3, 4], [9, 9], [7, 8]],)
-    return [first, small, _make_songs(rng, 3), _make_songs(rng, 8), equal]
+    small = [[5, 6, 7, 8], [5, 5, 5, 5], [5, 6, 5, 5]]
+    few, many = _make_songs(rng, 3), _make_songs(rng, 8)
+    equal = [[3, 4, 3, 4], [9, 9], [7, 8]]  # two of the same entropy: the first goes first
+    return [first, (small,), few, many, (equal,)]
 
 
 def _show_entropies(arguments, expected, got):
-    rows = "".join(
-        f"<tr><td>{k}</td><td>{entropy(ids):.3f}".replace(".", ",") + "</td></tr>"
-        for k, ids in enumerate(arguments[0])
-    )
-    return f"<table><tr><th>canción</th><th>entropía (nats)</th></tr>{rows}</table>"
+    rows = "<tr><th>canción</th><th>entropía (nats)</th></tr>"
+    for k, ids in enumerate(arguments[0]):
+        nats = f"{entropy(ids):.3f}".replace(".", ",")
+        rows += f"<tr><td>{k}</td><td>{nats}</td></tr>"
+    return f"<table>{rows}</table>"
 
 
 ORDER = Exercise(

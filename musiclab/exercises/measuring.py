@@ -15,14 +15,15 @@ from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
 def _nll(probabilities):
     total = 0.0
     for p in probabilities:
-        total += -log(p)
+        total += -log(p)  # the surprise, in nats: the less it was expected, the larger
     return total / len(probabilities)
 
 
 def _probabilities(rng):
-    fixed = [[0.5], [0.5, 0.25], [1.0], [1.0, 0.1, 0.1]]
-    drawn = [rng.uniform(0.01, 1, n).round(3).tolist() for n in (4, 9, 30)]
-    return [(p,) for p in (*fixed, *drawn)]
+    cases = [[0.5], [0.5, 0.25], [1.0], [1.0, 0.1, 0.1]]
+    for n in (4, 9, 30):
+        cases.append(rng.uniform(0.01, 1, n).round(3).tolist())
+    return [(probabilities,) for probabilities in cases]
 
 
 def _mean(numbers):
@@ -73,12 +74,16 @@ def _unigram(songs, n_symbols):
     for song in songs:
         for symbol in song:
             counts[symbol] += 1
+    # Shares of all that was counted, so that they sum to 1.
     total = sum(counts)
     return [count / total for count in counts]
 
 
 def _counts(songs, n_symbols):
-    return [sum(song.count(symbol) for song in songs) for symbol in range(n_symbols)]
+    counts = []
+    for symbol in range(n_symbols):
+        counts.append(sum(song.count(symbol) for song in songs))
+    return counts
 
 
 def _without_the_others(songs, n_symbols):
@@ -92,8 +97,9 @@ def _one_more_in_all(songs, n_symbols):
 
 
 def _by_kinds_seen(songs, n_symbols):
-    n, kinds = sum(map(len, songs)), len({symbol for song in songs for symbol in song})
-    return [(count + 1) / (n + kinds) for count in _counts(songs, n_symbols)]
+    n = sum(map(len, songs))
+    n_kinds = len(set().union(*songs))
+    return [(count + 1) / (n + n_kinds) for count in _counts(songs, n_symbols)]
 
 
 def _only_the_unseen(songs, n_symbols):
@@ -102,15 +108,18 @@ def _only_the_unseen(songs, n_symbols):
 
 
 def _share_of_songs(songs, n_symbols):
-    counts = [1 + sum(symbol in song for song in songs) for symbol in range(n_symbols)]
+    counts = []
+    for symbol in range(n_symbols):
+        counts.append(1 + sum(symbol in song for song in songs))
     return [count / sum(counts) for count in counts]
 
 
 def _unigram_cases(rng):
     cases = [([[0, 0, 0, 1]], 4), ([[0, 1], [1, 1, 2]], 3), ([[2], [0, 2, 2, 2], [3]], 5)]
     for n_symbols in (3, 6, 12):
+        # Three songs, in which the last symbol never comes.
         lengths = rng.integers(2, 9, 3)
-        songs = [rng.integers(0, n_symbols - 1, n).tolist() for n in lengths]  # the last: unseen
+        songs = [rng.integers(0, n_symbols - 1, n).tolist() for n in lengths]
         cases.append((songs, n_symbols))
     return cases
 

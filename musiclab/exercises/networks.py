@@ -31,8 +31,12 @@ def _step(x, h, W, U, b):
     """Return the new state (n_units,): tanh(x W + h U + b), unit by unit."""
     new = np.zeros(len(b))
     for unit in range(len(b)):
-        from_input = sum(x[k] * W[k, unit] for k in range(len(x)))
-        from_state = sum(h[k] * U[k, unit] for k in range(len(h)))
+        # What it hears of the input, and what of the units a step ago.
+        from_input, from_state = 0.0, 0.0
+        for k in range(len(x)):
+            from_input += x[k] * W[k, unit]
+        for k in range(len(h)):
+            from_state += h[k] * U[k, unit]
         new[unit] = np.tanh(from_input + from_state + b[unit])
     return new
 
@@ -40,14 +44,12 @@ def _step(x, h, W, U, b):
 def _step_cases(rng):
     # As many inputs as units comes first: there a transposed W fits, and can be told.
     sizes = [(2, 2), (3, 3), (1, 2), (4, 3), (8, 5)]
-    return [
-        (
-            rng.normal(0, 1, n_inputs).round(2),
-            rng.uniform(-0.9, 0.9, n_units).round(2),
-            *_weights(rng, n_inputs, n_units),
-        )
-        for n_inputs, n_units in sizes
-    ]
+    cases = []
+    for n_inputs, n_units in sizes:
+        x = rng.normal(0, 1, n_inputs).round(2)
+        h = rng.uniform(-0.9, 0.9, n_units).round(2)
+        cases.append((x, h, *_weights(rng, n_inputs, n_units)))
+    return cases
 
 
 PASO_RNN = Exercise(
@@ -116,7 +118,7 @@ def _lstm_weights(n_inputs, n_units):
 def _lstm_cases(rng):
     more = rng.integers(2, 200, (6, 2)).tolist()
     # With 4 and 3, no two misconceptions give the same number.
-    return [(4, 3), (1, 1), (3, 2), *((n_inputs, n_units) for n_inputs, n_units in more)]
+    return [(4, 3), (1, 1), (3, 2), *map(tuple, more)]
 
 
 PESOS_LSTM = Exercise(
@@ -171,50 +173,59 @@ def _shapes(n_windows, n_steps, n_features, units):
         is_last = number == len(units)
         read = (n_windows, n_steps, width)
         state = (n_windows, n_units)
-        given = (n_windows, n_units) if is_last else (n_windows, n_steps, n_units)
+        given = state if is_last else (n_windows, n_steps, n_units)
         shapes.append((read, state, given))
-        width = n_units
+        width = n_units  # what a layer gives is what the next one reads
     return shapes
 
 
 def _every_step(n, t, d, units):
-    shapes = _shapes(n, t, d, units)
-    return [(read, state, (n, t, m)) for (read, state, _), m in zip(shapes, units, strict=True)]
+    layers = zip(_shapes(n, t, d, units), units, strict=True)
+    return [(read, state, (n, t, m)) for (read, state, _), m in layers]
 
 
 def _only_last(n, t, d, units):
-    widths = [d, *units[:-1]]
-    return [((n, t, w), (n, m), (n, m)) for w, m in zip(widths, units, strict=True)]
+    layers = zip([d, *units[:-1]], units, strict=True)
+    return [((n, t, width), (n, m), (n, m)) for width, m in layers]
 
 
 def _state_with_steps(n, t, d, units):
-    shapes = _shapes(n, t, d, units)
-    return [(read, (n, t, m), given) for (read, _, given), m in zip(shapes, units, strict=True)]
+    layers = zip(_shapes(n, t, d, units), units, strict=True)
+    return [(read, (n, t, m), given) for (read, _, given), m in layers]
 
 
 def _same_input(n, t, d, units):
-    return [((n, t, d), state, given) for _, state, given in _shapes(n, t, d, units)]
+    layers = _shapes(n, t, d, units)
+    return [((n, t, d), state, given) for _, state, given in layers]
 
 
 def _steps_first(n, t, d, units):
-    swap = lambda shape: (t, n, shape[2]) if len(shape) == 3 else shape
-    return [tuple(map(swap, layer)) for layer in _shapes(n, t, d, units)]
+    layers = []
+    for layer in _shapes(n, t, d, units):
+        # States have no steps, and stay as they are.
+        swapped = [(t, n, shape[2]) if len(shape) == 3 else shape for shape in layer]
+        layers.append(tuple(swapped))
+    return layers
 
 
 def _no_windows(n, t, d, units):
-    return [tuple(shape[1:] for shape in layer) for layer in _shapes(n, t, d, units)]
+    layers = []
+    for layer in _shapes(n, t, d, units):
+        layers.append(tuple(shape[1:] for shape in layer))
+    return layers
 
 
 def _square_state(n, t, d, units):
-    shapes = _shapes(n, t, d, units)
-    return [(read, (m, m), given) for (read, _, given), m in zip(shapes, units, strict=True)]
+    layers = zip(_shapes(n, t, d, units), units, strict=True)
+    return [(read, (m, m), given) for (read, _, given), m in layers]
 
 
 def _shape_cases(rng):
     cases = [(2, 3, 4, [5]), (2, 3, 4, [5, 6])]
     for n_layers in (1, 2, 3, 4):
-        n_windows, n_steps, n_features = (int(n) for n in rng.integers(5, 100, 3))
-        cases.append((n_windows, n_steps, n_features, rng.integers(5, 300, n_layers).tolist()))
+        sizes = rng.integers(5, 100, 3).tolist()  # windows, steps, features
+        units = rng.integers(5, 300, n_layers).tolist()
+        cases.append((*sizes, units))
     return cases
 
 
@@ -302,10 +313,11 @@ def _from_ones(xs, W, U, b):
 
 def _sequence_cases(rng):
     sizes = [(2, 1, 1), (3, 2, 2), (FEW_STEPS, 3, 4), (12, 5, 3), (1, 2, 3)]
-    return [
-        (rng.normal(0, 1, (n_steps, n_inputs)).round(2), *_weights(rng, n_inputs, n_units))
-        for n_steps, n_inputs, n_units in sizes
-    ]
+    cases = []
+    for n_steps, n_inputs, n_units in sizes:
+        xs = rng.normal(0, 1, (n_steps, n_inputs)).round(2)
+        cases.append((xs, *_weights(rng, n_inputs, n_units)))
+    return cases
 
 
 def _first_wrong_step(arguments, expected, got):
@@ -313,6 +325,7 @@ def _first_wrong_step(arguments, expected, got):
     got = np.asarray(got, dtype=float)
     if got.shape != expected.shape or len(expected) > FEW_STEPS:
         return ""
+    # A step is wrong where one unit is.
     wrong = ~np.isclose(got, expected, rtol=1e-6, atol=1e-6).all(axis=1)
     names = [f"xs[{k}]" for k in range(len(expected))]
     return unrolled(names, wrong_from=int(wrong.argmax()))._repr_html_()
@@ -380,9 +393,10 @@ def quiz(rng):
     One melody goes up and stays, one leaps up and down, one goes up and comes back.
     """
     rise = 54 + np.cumsum(rng.integers(2, 4, 8))
+    leaps = 67 + np.tile([9, -9], 8)
     melodies = {
         "A": [*rise, *[rise[-1]] * 8],
-        "B": [*(67 + np.tile([9, -9], 8) + rng.integers(-1, 2, 16))],
+        "B": [*(leaps + rng.integers(-1, 2, 16))],
         "C": [*rise, *rise[::-1]],
     }
     heard = [int(pitch) for pitch in melodies[PREGUNTA_1.answer.upper()]]

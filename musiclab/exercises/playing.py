@@ -29,10 +29,17 @@ def parts_of(name):
 def midi_number(name):
     """Return the MIDI number (0-127) of a pitch's name."""
     letter, signs, octave = parts_of(name)
-    number = 12 * (octave + 1) + STEPS[letter]
-    for sign in signs:
-        number += SIGNS[sign]
-    return number
+    return _start_of(octave) + STEPS[letter] + _alteration(signs)
+
+
+def _start_of(octave):
+    """Return the number of an octave's C: octave -1 begins at 0."""
+    return 12 * (octave + 1)
+
+
+def _alteration(signs):
+    """Return by how many semitones signs change a pitch: each counts."""
+    return sum(SIGNS[sign] for sign in signs)
 
 
 def _octave_from_zero(name):
@@ -41,12 +48,12 @@ def _octave_from_zero(name):
 
 def _without_signs(name):
     letter, _, octave = parts_of(name)
-    return 12 * (octave + 1) + STEPS[letter]
+    return _start_of(octave) + STEPS[letter]
 
 
 def _flats_up(name):
     letter, signs, octave = parts_of(name)
-    return 12 * (octave + 1) + STEPS[letter] + len(signs)
+    return _start_of(octave) + STEPS[letter] + len(signs)
 
 
 def _without_flats(name):
@@ -55,29 +62,29 @@ def _without_flats(name):
 
 def _one_sign(name):
     letter, signs, octave = parts_of(name)
-    return 12 * (octave + 1) + STEPS[letter] + sum(SIGNS[sign] for sign in signs[:1])
+    return _start_of(octave) + STEPS[letter] + _alteration(signs[:1])
 
 
 def _hyphen_of_the_octave(name):
     letter, signs, octave = parts_of(name)
     octave = -octave if "-" in signs else octave
-    return 12 * (octave + 1) + STEPS[letter] + signs.count("#") - signs.count("b")
+    return _start_of(octave) + STEPS[letter] + signs.count("#") - signs.count("b")
 
 
 def _within_the_octave(name):
     octave = parts_of(name)[2]
-    return 12 * (octave + 1) + midi_number(name) % 12
+    return _start_of(octave) + midi_number(name) % 12
 
 
 def _from_a(name):
     letter, signs, octave = parts_of(name)
     steps = dict(zip("ABCDEFG", (0, 2, 3, 5, 7, 8, 10), strict=True))
-    return 12 * (octave + 1) + steps[letter] + sum(SIGNS[sign] for sign in signs)
+    return _start_of(octave) + steps[letter] + _alteration(signs)
 
 
 def _white_keys(name):
     letter, signs, octave = parts_of(name)
-    return 12 * (octave + 1) + list(STEPS).index(letter) + sum(SIGNS[sign] for sign in signs)
+    return _start_of(octave) + list(STEPS).index(letter) + _alteration(signs)
 
 
 def _name_cases(rng):
@@ -271,7 +278,7 @@ check_ventanas = VENTANAS.check
 
 def drawn(probabilities, u):
     """Return the index that u draws: the first whose running sum is more than u."""
-    total = 0.0
+    total = 0.0  # where the piece of this index ends, on a line from 0 to 1
     for index, probability in enumerate(probabilities):
         total += probability
         if u < total:
@@ -326,9 +333,11 @@ def _draw_cases(rng):
         weights = rng.integers(0, 9, rng.integers(2, 8)) + 0.0
         weights[rng.integers(len(weights))] += 1
         probabilities = (weights / weights.sum()).tolist()
+        # Choose the piece on which u is to fall, and where in it.
         index = rng.choice(len(weights), p=probabilities)
         below = sum(probabilities[:index])
-        cases.append((probabilities, float(below + rng.uniform(0.1, 0.9) * probabilities[index])))
+        u = float(below + rng.uniform(0.1, 0.9) * probabilities[index])
+        cases.append((probabilities, u))
     return cases
 
 

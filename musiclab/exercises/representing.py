@@ -31,11 +31,15 @@ def a_eventos(notas):
     """Return the tokens of (onset, duration, pitches) tuples that do not overlap, in any order."""
     tokens, now = [], 0
     for onset, duration, pitches in sorted(notas):
-        if onset > now:
+        if onset > now:  # nothing has sounded since the last note ended
             tokens.append(f"r:{onset - now}")
-        tokens.append(f"{'.'.join(str(pitch) for pitch in sorted(pitches))}:{duration}")
+        tokens.append(_chord(sorted(pitches), duration))
         now = onset + duration
     return [*tokens, END_OF_SONG]
+
+
+def _chord(pitches, duration):
+    return ".".join(map(str, pitches)) + f":{duration}"
 
 
 def de_eventos(simbolos):
@@ -46,8 +50,9 @@ def de_eventos(simbolos):
             break
         name, duration = token.split(":")
         if name != "r":
-            notes.append((now, int(duration), [int(pitch) for pitch in name.split(".")]))
-        now += int(duration)
+            pitches = [int(pitch) for pitch in name.split(".")]
+            notes.append((now, int(duration), pitches))
+        now += int(duration)  # rests take time too
     return notes
 
 
@@ -56,7 +61,8 @@ def de_eventos(simbolos):
 
 def _pitch_lists(rng):
     small = [[60], [64, 60, 48], [67, 72, 64], [59, 61], []]
-    return [(pitches,) for pitches in small + [_some(rng, 0, 128, 8) for _ in range(4)]]
+    drawn = [_some(rng, 0, 128, 8) for _ in range(4)]
+    return [(pitches,) for pitches in small + drawn]
 
 
 def _melodies(rng):
@@ -75,7 +81,8 @@ def _songs(rng):
         [(8, 4, [65]), (0, 4, [60])],
         [],
     ]
-    return [(song,) for song in small + [_some_song(rng) for _ in range(4)]]
+    drawn = [_some_song(rng) for _ in range(4)]
+    return [(song,) for song in small + drawn]
 
 
 def _token_lists(rng):
@@ -87,7 +94,8 @@ def _token_lists(rng):
         ["60:4", "fin", "62:4"],
         ["fin"],
     ]
-    return [(tokens,) for tokens in small + [a_eventos(_some_song(rng)) for _ in range(4)]]
+    drawn = [a_eventos(_some_song(rng)) for _ in range(4)]
+    return [(tokens,) for tokens in small + drawn]
 
 
 def _some(rng, low, high, n):
@@ -112,19 +120,19 @@ def _some_song(rng):
 
 def _heard(expected, got):
     """Return two players, of what was asked for and of what came; lists of notes as `de_eventos`."""
-    return "".join(
-        player(_song(notes), title).data
-        for notes, title in ((expected, "Lo que se pide"), (got, "Lo que da tu función"))
-        if notes
-    )
+    players = ""
+    for title, notes in (("Lo que se pide", expected), ("Lo que da tu función", got)):
+        if notes:
+            players += player(_song(notes), title).data
+    return players
 
 
 def _song(notes):
-    events = [
-        NoteEvent(onset / 4, duration / 4, tuple(sorted(set(pitches))))
-        for onset, duration, pitches in notes[:LONGEST_HEARD]
-    ]
-    return Song(tuple(sorted(events, key=lambda event: event.onset_ql)), tempo_bpm=96.0)
+    events = []
+    for onset, duration, pitches in notes[:LONGEST_HEARD]:  # in sixteenths, four a quarter
+        events.append(NoteEvent(onset / 4, duration / 4, tuple(sorted(set(pitches)))))
+    events.sort(key=lambda event: event.onset_ql)
+    return Song(tuple(events), tempo_bpm=96.0)
 
 
 def _melody_notes(pitches):
@@ -152,8 +160,7 @@ def _tokens(notes, rests=True, sort_notes=True, sort_pitches=True, now=0, end=Tr
     for onset, duration, pitches in sorted(notes) if sort_notes else notes:
         if rests and onset > now:
             tokens.append(f"r:{onset - now}")
-        names = map(str, sorted(pitches) if sort_pitches else pitches)
-        tokens.append(f"{'.'.join(names)}:{duration}")
+        tokens.append(_chord(sorted(pitches) if sort_pitches else pitches, duration))
         now = onset + duration
     return [*tokens, END_OF_SONG] if end else tokens
 
@@ -164,7 +171,7 @@ def _rests_until_onset(notas):
     for onset, duration, pitches in sorted(notas):
         if onset > now:
             tokens.append(f"r:{onset}")
-        tokens.append(f"{'.'.join(map(str, sorted(pitches)))}:{duration}")
+        tokens.append(_chord(sorted(pitches), duration))
         now = onset + duration
     return [*tokens, END_OF_SONG]
 
@@ -175,7 +182,7 @@ def _rests_from_onset(notas):
     for onset, duration, pitches in sorted(notas):
         if onset > now:
             tokens.append(f"r:{onset - now}")
-        tokens.append(f"{'.'.join(map(str, sorted(pitches)))}:{duration}")
+        tokens.append(_chord(sorted(pitches), duration))
         now = onset
     return [*tokens, END_OF_SONG]
 
@@ -184,7 +191,7 @@ def _empty_rests(notas):
     """Write a rest before every note, of nothing at all too."""
     tokens, now = [], 0
     for onset, duration, pitches in sorted(notas):
-        tokens += [f"r:{onset - now}", f"{'.'.join(map(str, sorted(pitches)))}:{duration}"]
+        tokens += [f"r:{onset - now}", _chord(sorted(pitches), duration)]
         now = onset + duration
     return [*tokens, END_OF_SONG]
 
@@ -205,10 +212,6 @@ def _notes(tokens, rests_pass=True, notes_pass=True, stop=True, keep_rests=False
         if rests_pass if name == "r" else notes_pass:
             now += int(duration)
     return notes
-
-
-def _ends_for_onsets(simbolos):
-    return [(onset + duration, duration, pitches) for onset, duration, pitches in _notes(simbolos)]
 
 
 CLASE = Exercise(
@@ -385,7 +388,7 @@ DE_EVENTOS = Exercise(
             "Has devuelto los silencios como notas sin alturas: solo hacen pasar el tiempo.",
         ),
         "ends": (
-            _ends_for_onsets,
+            lambda simbolos: [(o + d, d, pitches) for o, d, pitches in de_eventos(simbolos)],
             "Has sumado la duración antes de tiempo: el inicio es donde acabó lo anterior.",
         ),
         "only_first": (

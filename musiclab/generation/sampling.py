@@ -30,27 +30,37 @@ def sample_id(logits, temperature, rng, *, top_k=None, top_p=None, banned_ids=()
     """
     logits = np.array(logits, dtype=np.float64)  # a copy, to strike out in
     _check_sampling(len(logits), temperature, rng, top_k, top_p)
-    logits[[0, *(k for k in banned_ids if 0 < k < len(logits))]] = -np.inf
+    # Strike out what must not come: an id of probability 0.
+    known = [k for k in banned_ids if 0 < k < len(logits)]
+    logits[[0, *known]] = -np.inf
     best = logits.max()  # a maximum passes NaN on
     if not np.isfinite(best):
         _refuse(best, len(logits), banned_ids)
+    # Without heat nothing is left to chance.
     if temperature == 0:
         return int(logits.argmax())
+    # A high temperature draws the logits together, a low one pulls them apart.
     with np.errstate(over="ignore"):  # far below the best, so close to 0 that it makes no odds
         p = softmax((logits - best) / temperature)
     if top_k is not None or top_p is not None:
         p[_tail(logits, p, top_k, top_p)] = 0
+    # Lay the probabilities end to end; the id is the one on whose stretch chance lands.
     cumulative = p.cumsum()  # as rng.choice draws, without its checks
-    return int(cumulative.searchsorted(rng.random() * cumulative[-1], side="right"))
+    lands_at = rng.random() * cumulative[-1]
+    return int(cumulative.searchsorted(lands_at, side="right"))
 
 
 def _tail(logits, p, top_k, top_p):
     """Return the places of what top_k and top_p cut off."""
+    # From the likeliest to the least likely; of equals the lower id comes first.
     order = np.argsort(-logits, kind="stable")
+    # Keep the top_k likeliest.
     n_kept = len(order) if top_k is None else top_k
+    # Of these, keep as few as reach top_p of what they have together; one at least.
     if top_p is not None:
         cumulative = np.cumsum(p[order[:n_kept]])
-        n_kept = 1 + np.searchsorted(cumulative[:-1], top_p * cumulative[-1])
+        wanted = top_p * cumulative[-1]
+        n_kept = 1 + np.searchsorted(cumulative[:-1], wanted)
     return order[n_kept:]
 
 
@@ -74,7 +84,8 @@ def _check_sampling(vocab_size, temperature, rng, top_k, top_p):
 
 
 def _refuse(best, vocab_size, banned_ids):
-    if {*range(1, vocab_size)} <= {*banned_ids}:
+    playable = set(range(1, vocab_size))
+    if playable.issubset(banned_ids):
         raise ParameterError(
             "no queda ningún símbolo que sortear: prohíbe menos símbolos o, "
             "si usas NO_REPEAT_NGRAM_SIZE, súbelo"
@@ -95,6 +106,7 @@ def next_symbol_probabilities(logits, temperature):
         raise ParameterError(f"la temperatura es {temperature} y debe ser 0 o más")
     logits = np.array(logits, dtype=float)
     logits[0] = -np.inf
+    # All on the likeliest.
     if temperature == 0:
         return np.eye(len(logits))[logits.argmax()]
     with np.errstate(over="ignore"):  # far below the best, so close to 0 that it makes no odds

@@ -25,28 +25,36 @@ class Network:
     """
 
     def __init__(self, model, front, recurrent, dense):
-        features = np.arange(model.output_shape[-1])[:, None]
+        # What the front layers make of each id, looked up from now on: a window of one id each.
+        vocab_size = model.output_shape[-1]
+        features = np.arange(vocab_size)[:, None]
         for layer in front:
             features = layer(features)
         self.features = np.asarray(features)[:, 0]
-        self.layers = [
-            (_BothWays if kind_of(layer) == "Bidirectional" else RecurrentLayer)(layer)
-            for layer in recurrent
-        ]
+        # The recurrent layers, from the lowest to the highest.
+        self.layers = []
+        for layer in recurrent:
+            make = _BothWays if kind_of(layer) == "Bidirectional" else RecurrentLayer
+            self.layers.append(make(layer))
+        # The layer that gives a logit for each symbol.
         self.kernel, self.bias = dense.get_weights()
         self.one_target = has_one_target(model)
 
     def __call__(self, ids):
         """Return the logits that the model gives for ids (n_windows, n_steps)."""
         outputs, _ = self.read(ids)
-        return self.logits(outputs[:, -1] if self.one_target else outputs)
+        if self.one_target:  # only what is known after the last step counts
+            outputs = outputs[:, -1]
+        return self.logits(outputs)
 
     def read(self, ids):
         """Return the last layer's outputs, and the state in which the last step leaves it.
 
         ids: (n_songs, n_steps); outputs: (n_songs, n_steps, n_units)
         """
-        x, state = self.features[ids], []
+        x = self.features[ids]
+        state = []
+        # Each layer reads what the one below it gave out.
         for layer in self.layers:
             x, memory = layer.read(x)
             state.append(memory)
@@ -54,10 +62,12 @@ class Network:
 
     def step(self, ids, state):
         """Read one more id (n_songs,); return outputs (n_songs, n_units) and the new state."""
-        x, new = self.features[ids], []
+        x = self.features[ids]
+        new = []
         for layer, memory in zip(self.layers, state, strict=True):
-            new.append(layer.step(layer.inputs(x), memory))
-            x = new[-1][0]
+            memory = layer.step(layer.inputs(x), memory)
+            new.append(memory)
+            x = memory[0]  # its output, which the layer above it reads
         return x, new
 
     def logits(self, outputs):
@@ -69,7 +79,9 @@ def read_states(model, ids):
 
     ids: (n_steps,); states: (n_steps, n_units)
     """
-    outputs, _ = Network(model, *recurrent_parts(model)).read(np.asarray(ids)[np.newaxis])
+    network = Network(model, *recurrent_parts(model))
+    one_song = np.asarray(ids)[np.newaxis]
+    outputs, _ = network.read(one_song)
     return outputs[0]
 
 
@@ -87,9 +99,14 @@ class RecurrentLayer:
     def read(self, x, memory=None):
         """Read on, x (n_songs, n_steps, n_features); return the outputs and the last memory."""
         n_songs, n_steps, n_features = x.shape
-        inputs = self.inputs(x.reshape(-1, n_features)).reshape(n_songs, n_steps, -1)
-        outputs = np.empty((n_songs, n_steps, len(self.recurrent)), dtype=np.float32)
+        n_units = len(self.recurrent)
+        # What hangs on the inputs alone is reckoned for all steps in one product.
+        flat = self.inputs(x.reshape(-1, n_features))
+        inputs = flat.reshape(n_songs, n_steps, -1)
+        outputs = np.empty((n_songs, n_steps, n_units), dtype=np.float32)
+        # A song begins with an empty memory.
         memory = memory or [np.zeros_like(outputs[:, 0])] * self.n_parts
+        # What hangs on the memory has to wait for the step before.
         for t in range(n_steps):
             memory = self.step(inputs[:, t], memory)
             outputs[:, t] = memory[0]
@@ -113,27 +130,37 @@ class _BothWays:
         self.is_last = not layer.return_sequences
 
     def read(self, x):
-        there, back = self.there.read(x)[0], self.back.read(x[:, ::-1])[0]
-        return np.concatenate([there, back if self.is_last else back[:, ::-1]], axis=-1), None
+        there, _ = self.there.read(x)
+        back, _ = self.back.read(x[:, ::-1])
+        # A layer above wants both in the order of time; after the last one only ends are read.
+        if not self.is_last:
+            back = back[:, ::-1]
+        return np.concatenate([there, back], axis=-1), None
 
 
 def _simple_rnn(inputs, memory, recurrent):
-    return [np.tanh(inputs + memory[0] @ recurrent)]
+    (h,) = memory
+    return [np.tanh(inputs + h @ recurrent)]
 
 
 def _lstm(inputs, memory, recurrent):
-    h, c = memory
+    h, c = memory  # what the layer shows, and what it remembers
     gates = _split(inputs + h @ recurrent, 4)
+    # Three gates from 0 to 1, and between them the candidate for the memory.
     take, keep, _, show = _sigmoid(gates)
-    c = keep * c + take * np.tanh(gates[2])
+    candidate = np.tanh(gates[2])
+    c = keep * c + take * candidate
     return [show * np.tanh(c), c]
 
 
 def _gru(inputs, memory, recurrent, inner_bias):
     (h,) = memory
-    inputs, inner = _split(inputs, 3), _split(h @ recurrent + inner_bias, 3)
+    inputs = _split(inputs, 3)
+    inner = _split(h @ recurrent + inner_bias, 3)
     keep, reset = _sigmoid(inputs[:2] + inner[:2])
-    return [keep * h + (1 - keep) * np.tanh(inputs[2] + reset * inner[2])]
+    # The reset gate says how much of the old state the candidate sees.
+    candidate = np.tanh(inputs[2] + reset * inner[2])
+    return [keep * h + (1 - keep) * candidate]
 
 
 _CELLS = {  # how a step goes, and how many arrays it remembers
@@ -164,17 +191,21 @@ def kind_of(layer):
 
 def recurrent_parts(model):
     """Return (front, recurrent, dense): lists of layers, and the last; None for other models."""
+    # Dropout does nothing when a network writes.
     layers = [layer for layer in model.layers if kind_of(layer) not in ("InputLayer", "Dropout")]
     recurrent = [layer for layer in layers if _is_recurrent(layer)]
+    if not recurrent:
+        return None
+    # Some layers in front, the recurrent ones in a row, and one at the end; nothing else will do.
     n_front = len(layers) - 1 - len(recurrent)
+    front, last = layers[:n_front], layers[-1]
     if (
-        recurrent
-        and layers[n_front:-1] == recurrent
-        and all(kind_of(layer) in _FRONT for layer in layers[:n_front])
-        and kind_of(layers[-1]) == "Dense"
-        and layers[-1].activation.__name__ == "linear"
+        layers[n_front:-1] == recurrent
+        and all(kind_of(layer) in _FRONT for layer in front)
+        and kind_of(last) == "Dense"
+        and last.activation.__name__ == "linear"
     ):
-        return layers[:n_front], recurrent, layers[-1]
+        return front, recurrent, last
     return None
 
 

@@ -24,7 +24,8 @@ def generate(model, prompt, n_notes, window_length=None, temperature=1.0, rng=No
 
     Everything else is as in `generate_songs`.
     """
-    return _write(model, [prompt], n_notes, window_length, temperature, [rng], **options)[0]
+    (ids,) = _write(model, [prompt], n_notes, window_length, temperature, [rng], **options)
+    return ids
 
 
 def generate_songs(
@@ -76,9 +77,11 @@ def _write(
     for _ in progress(range(n_notes), "Generando", "nota"):
         if not unfinished:
             break
+        # The network reads what is written and says what may come next, for all songs at once.
         written = [songs[k][: lengths[k]] for k in unfinished]
         with np.errstate(over="ignore", invalid="ignore"):  # sample_id tells what has diverged
             next_logits = reader.next_logits(written)
+        # Each song draws its next symbol with its own chance.
         stay = []  # rows of the batch whose song goes on
         for row, k in enumerate(unfinished):
             banned = [*banned_ids, *_repeating_ids(written[row], no_repeat_ngram_size)]
@@ -92,8 +95,11 @@ def _write(
         if len(stay) < len(unfinished):
             unfinished = [unfinished[row] for row in stay]
             reader.keep(stay)
-    new = [slice(len(prompt), length) for prompt, length in zip(prompts, lengths, strict=True)]
-    return [song[part].copy() for song, part in zip(songs, new, strict=True)]
+    # Without their prompts.
+    new = []
+    for prompt, song, length in zip(prompts, songs, lengths, strict=True):
+        new.append(song[len(prompt) : length].copy())
+    return new
 
 
 def _repeating_ids(ids, size):
@@ -122,7 +128,8 @@ def _check_task(model, prompts, n_notes, window_length, no_repeat_ngram_size):
             "esta red responde una vez por ventana: di cuántos símbolos ve, "
             "window_length=SEQUENCE_LEN"
         )
-    vocab_size, ids = model.output_shape[-1], [k for prompt in prompts for k in prompt]
+    vocab_size = model.output_shape[-1]
+    ids = [k for prompt in prompts for k in prompt]
     if ids and not 0 <= min(ids) <= max(ids) < vocab_size:
         raise ParameterError(
             f"el motivo inicial tiene ids de {min(ids)} a {max(ids)} y la red conoce "
@@ -131,9 +138,10 @@ def _check_task(model, prompts, n_notes, window_length, no_repeat_ngram_size):
     needed = window_length if has_one_target(model) else 1
     shortest = min(map(len, prompts), default=needed)
     if shortest < needed:
+        longer = "elige una canción más larga o baja SEQUENCE_LEN"
+        remedy = longer if shortest else "empieza por uno"
         raise ShortSequenceError(
-            f"el motivo inicial tiene {shortest} símbolos y hacen falta {needed}: "
-            + ("elige una canción más larga o baja SEQUENCE_LEN" if shortest else "empieza por uno")
+            f"el motivo inicial tiene {shortest} símbolos y hacen falta {needed}: {remedy}"
         )
 
 
@@ -161,13 +169,19 @@ class _Reread:
 
     def next_logits(self, songs):
         """Return logits (n_songs, vocab_size) of what follows songs of any lengths."""
-        windows = [song[-(self.window_length or 0) :] for song in songs]
-        lengths = np.array([*map(len, windows)])
+        # The last ids of each song, or all of them: song[-0:] is the whole song.
+        n_seen = self.window_length or 0
+        windows = [song[-n_seen:] for song in songs]
+        # Side by side, a row a song.
+        lengths = np.array([len(window) for window in windows])
         ids = np.zeros((len(windows), lengths.max()), dtype=np.int32)
         for row, window in zip(ids, windows, strict=True):
             row[: len(window)] = window  # filled up behind: no step sees what comes after it
         logits = self.read(ids)
-        return logits if logits.ndim == 2 else logits[np.arange(len(ids)), lengths - 1]
+        if logits.ndim == 2:
+            return logits
+        # Of a distribution a step, the one after each song's last id.
+        return logits[np.arange(len(ids)), lengths - 1]
 
     def keep(self, rows):
         pass
@@ -194,6 +208,7 @@ class _Carried:
             output, state = self.network.read(song[np.newaxis])
             outputs.append(output[:, -1])
             states.append(state)
+        # Their states become one state for all, layer by layer.
         self.state = []
         for layer_of_songs in zip(*states, strict=True):
             parts = zip(*layer_of_songs, strict=True)  # h of all songs, then c of all songs

@@ -21,7 +21,7 @@ import symusic
 
 from musiclab.errors import MidiError, ParameterError
 from musiclab.files import read_regular, reason, shown
-from musiclab.midi.mending import ended, joined, mend, released, unreadable
+from musiclab.midi.mending import joined, mend, unreadable
 from musiclab.midi.tables import OFF, ON, PART, events_of, let_go, settled
 from musiclab.midi.writing import FASTEST_BPM, MODES, SLOWEST_BPM
 from musiclab.music import Song
@@ -35,9 +35,11 @@ RELEASES = 1, 64, 4096  # of a key that was struck so often without an off
 NEVER = 2**40  # ticks
 MAX_SORTED = 20  # tempos or signatures
 LONGEST_EVENT = 8  # bytes of a time and an event, unless that holds a text
+ALL_KEYS = b"".join(bytes((pitch, 0, 0)) for pitch in range(128))  # then comes a time of 0
 REASONS = {
     "EOF": "una pista se corta a mitad de un suceso",
     "status": "tiene sucesos que no son de MIDI",
+    "ticks per quarter": "cuenta el tiempo en fotogramas, no en negras",
 }
 REMARKS = {
     "n_strokes": "percusión omitida de los símbolos: {} golpe{s}",
@@ -108,7 +110,6 @@ def read_midi(data, steps_per_quarter=STEPS_PER_QUARTER):
     header, tracks, n_missing = mend(data)
     if n_missing:
         tracks[-1] = _whole_events(header, tracks[-1])
-    tracks = [ended(track) for track in tracks]
     plain = _score(header, tracks)
     score = _with_unended(plain, header, tracks)
     n_unended = score.note_num() - plain.note_num()
@@ -157,19 +158,27 @@ def _score(header, tracks):
 def _with_unended(score, header, tracks):
     """Return a score with its notes without an off, too, which symusic leaves out."""
     for n_times in RELEASES:
-        more = _score(header, [released(track, n_times) for track in tracks])
+        more = _score(header, [_released(track, n_times) for track in tracks])
         if more.note_num() == score.note_num():
             break
         score = more
     return score
 
 
+def _released(track, n_times):
+    """Return a track with every key of its channels let go so often at its end."""
+    used = [channel for channel in range(16) if 0x90 | channel in track]
+    offs = [bytes([0x80 | channel]) + ALL_KEYS for channel in used]
+    return track + b"".join(offs) * n_times
+
+
 def _whole_events(header, track):
     """Return a track that was cut without the piece of an event at its end, if that is short."""
+    cut = track.removesuffix(b"\0")  # the time of the end
     for n_bytes in range(LONGEST_EVENT):
-        whole = track[: len(track) - n_bytes]
+        whole = cut[: len(cut) - n_bytes] + b"\0"
         with suppress(MidiError):
-            _score(header, [ended(whole)])
+            _score(header, [whole])
             return whole
     return track
 

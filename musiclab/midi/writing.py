@@ -1,7 +1,5 @@
 """A song to the bytes of a MIDI file: 480 ticks a quarter, a track a part, the same bytes each time."""
 
-from dataclasses import replace
-
 import numpy as np
 import symusic
 
@@ -13,7 +11,6 @@ TICKS_PER_QUARTER = 480
 N_CHANNELS = 15  # of sixteen one is the drums'
 MODES = ("major", "minor")
 SLOWEST_BPM, FASTEST_BPM = 4, 1000  # MIDI holds tempos from 3.6 quarters a minute
-MARKS = "tempos", "bars", "keys"
 
 
 def save_midi(song, path):
@@ -39,12 +36,12 @@ def song_to_midi(song, tail_ql=0.0):
     strokes, _ = settled(table_of(song.drums, TICKS_PER_QUARTER))
     last = max(notes[OFF].max(initial=0), strokes[OFF].max(initial=0))
     # A mark after the last note would make the file longer than the song.
-    song = replace(song, **{name: _before(last, getattr(song, name)) for name in MARKS})
-    for ql, tempo_bpm in [(0, song.tempo_bpm), *song.tempos]:
+    before_last = lambda marks: [mark for mark in marks if mark[0] * TICKS_PER_QUARTER < last]
+    for ql, tempo_bpm in [(0, song.tempo_bpm), *before_last(song.tempos)]:
         score.tempos.append(symusic.Tempo(ticks(ql), tempo_bpm))
-    for ql, numerator, denominator in song.bars:
+    for ql, numerator, denominator in before_last(song.bars):
         score.time_signatures.append(symusic.TimeSignature(ticks(ql), numerator, denominator))
-    for ql, sharps, mode in song.keys:
+    for ql, sharps, mode in before_last(song.keys):
         score.key_signatures.append(symusic.KeySignature(ticks(ql), sharps, MODES.index(mode)))
     for part in range(song.n_parts):
         score.tracks.append(_track(notes[:, notes[PART] == part], song.program_of(part)))
@@ -53,10 +50,6 @@ def song_to_midi(song, tail_ql=0.0):
     if tail_ql:
         score.markers.append(symusic.TextMeta(int(last) + ticks(tail_ql), ""))
     return _with_ports(score.dumps_midi(), song.n_parts)
-
-
-def _before(last, marks):
-    return tuple(mark for mark in marks if mark[0] * TICKS_PER_QUARTER < last)
 
 
 def _track(table, program, is_drum=False):

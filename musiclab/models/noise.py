@@ -73,7 +73,9 @@ class Latent(Noise):
 
     def posterior(self, x):
         """Return mean and logarithm of the variance of z, both (n_windows, noise_dim)."""
-        return keras.ops.split(self.moments(self.encoder(x)), 2, axis=-1)
+        # What the encoder has understood after the last step, and what that says of z.
+        read = self.encoder(x)
+        return keras.ops.split(self.moments(read), 2, axis=-1)
 
     def draw(self, x):
         ops = keras.ops
@@ -116,7 +118,8 @@ def choose_noise(model, z=0.0):
         0 for the vector of zeros
     Raises ParameterError for a network without noise, and for another size.
     """
-    layer, z = _noise_layer(model), np.asarray(z, dtype=np.float32)
+    layer = _noise_layer(model)
+    z = np.asarray(z, dtype=np.float32)
     if z.shape not in ((), (layer.noise_dim,)) or not np.isfinite(z).all():
         raise ParameterError(
             f"el ruido tiene forma {z.shape} y debe ser un vector de {layer.noise_dim} números "
@@ -149,6 +152,7 @@ def predictions_under(model, ids, noises):
     """
     layer = _noise_layer(model)
     before = layer.z.numpy()[0]
+    # The same windows under one vector after the other.
     probabilities = []
     try:
         for z in noises:
@@ -173,8 +177,10 @@ def noise_effect(model, ids, noises):
     Source: Lin (1991), Divergence measures based on the Shannon entropy.
     """
     p = predictions_under(model, ids, noises)
+    # How unsure one is of the symbol without knowing the noise, and how unsure with it.
     entropy_of_mean = _entropy(p.mean(axis=0))
     mean_of_entropies = _entropy(p).mean(axis=0)
+    # What knowing it saves, on the mean.
     return float((entropy_of_mean - mean_of_entropies).mean())
 
 

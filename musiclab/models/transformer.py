@@ -40,13 +40,16 @@ class CausalAttention(keras.layers.Layer):
 
     def call(self, x):
         ops = keras.ops
-        n_steps, width = ops.shape(x)[1], x.shape[-1]
+        n_steps = ops.shape(x)[1]
+        width = x.shape[-1]
         depth = width // self.n_heads
 
         # What each step asks (q), what it offers to be found by (k), and what it gives (v).
         q, k, v = ops.split(self.qkv(x), 3, axis=-1)
         heads = (-1, n_steps, self.n_heads, depth)  # b windows, t or s steps, h heads, d depth
-        q, k, v = ops.reshape(q, heads), ops.reshape(k, heads), ops.reshape(v, heads)
+        q = ops.reshape(q, heads)
+        k = ops.reshape(k, heads)
+        v = ops.reshape(v, heads)
 
         # The learned vector of how far step s lies behind step t.
         steps = ops.arange(n_steps)
@@ -65,7 +68,10 @@ class CausalAttention(keras.layers.Layer):
 
         # Each step gathers what the others give, in those shares.
         gathered = ops.einsum("bhts,bshd->bthd", self.dropout(weights), v)
-        return self.out(ops.reshape(gathered, (-1, n_steps, width))), weights
+
+        # The heads side by side again, and mixed.
+        joined = ops.reshape(gathered, (-1, n_steps, width))
+        return self.out(joined), weights
 
 
 def transformer_layers(x, config):
@@ -115,5 +121,6 @@ def attention_weights(model, ids):
         )
     # A model with the same layers whose outputs are the weights of attention.
     looks = keras.Model(model.input, {layer.name: layer.output[1] for layer in layers})
-    weights = looks(np.asarray(ids)[np.newaxis])  # a batch of one window
+    one_window = np.asarray(ids)[np.newaxis]
+    weights = looks(one_window)
     return np.concatenate([weights[layer.name] for layer in layers])

@@ -24,25 +24,33 @@ def attention_roll(events, weights, ax, step=None, title="", n_arrows=3):
     step = n_steps - 1 if step is None else step
     if not 0 <= step < n_steps:
         raise ParameterError(f"step es {step} y hay {n_steps} símbolos: elige de 0 a {n_steps - 1}")
-    numbered = [(k, event) for k, event in enumerate(events[:n_steps]) if event]
-    notes = [(event, pitch) for _, event in numbered for pitch in event.pitches]
-    steps = np.array([k for k, event in numbered for _ in event.pitches], dtype=int)
+    # The notes of each step; those that have come so far, and those to come.
+    notes, steps = [], []
+    for k, event in enumerate(events[:n_steps]):
+        for pitch in event.pitches if event else ():
+            notes.append((event, pitch))
+            steps.append(k)
+    steps = np.array(steps, dtype=int)
     steps = steps[steps <= step]
     now, to_come = notes[: len(steps)], notes[len(steps) :]
     draw_frame(ax, notes, 0, max((event.end_ql for event, _ in notes), default=0))
+    # The darker, the more weight; the note that looks has an orange edge.
+    shares = weights[steps]
     edges = {
         "edgecolors": [ORANGE if k == step else GREY for k in steps],
         "linewidths": [2.4 if k == step else 0.5 for k in steps],
     }
-    drawn = draw_notes(ax, now, array=100 * weights[steps], cmap=WEIGHT, **edges)
-    drawn.set_clim(0, 100 * max(weights[steps].max(initial=0), 1e-9))
+    drawn = draw_notes(ax, now, array=100 * shares, cmap=WEIGHT, **edges)
+    drawn.set_clim(0, 100 * max(shares.max(initial=0), 1e-9))
     colour_bar(drawn, "peso de atención (%)")
     if to_come:
         hollow = {"facecolors": "white", "edgecolors": GREY, "linewidths": 0.8}
         draw_notes(ax, to_come, gid="por venir", **hollow)
     if events[step]:
         _arrows(ax, events, weights[: step + 1], n_arrows)
-    silent = weights[: step + 1].sum() - weights[np.unique(steps)].sum()
+    # A chord, whose notes are one step, counts once.
+    heard = weights[np.unique(steps)].sum()
+    silent = weights[: step + 1].sum() - heard
     also = f"; {percent(silent)} en símbolos que no suenan" if silent > 0.005 else ""
     ax.set_title(title or f"Adónde mira el símbolo {step}{also}", parse_math=False)
     return ax
@@ -53,13 +61,16 @@ def _arrows(ax, events, weights, n_arrows):
     now = events[len(weights) - 1]
     style = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 1.4, "shrinkA": 5, "shrinkB": 2}
     style["connectionstyle"] = "arc3,rad=0.2"
+    start = now.onset_ql, now.pitches[-1]
     heard = [k for k in range(len(weights) - 1) if events[k]]
-    for k in sorted(heard, key=lambda k: -weights[k])[:n_arrows]:
+    by_weight = sorted(heard, key=lambda k: -weights[k])
+    for k in by_weight[:n_arrows]:
+        # To the end of the note, or to now where it still sounds.
         event = events[k]
         pitch = event.pitches[-1]
-        above = 1 if pitch >= now.pitches[-1] else -1  # where the arrow does not come from
         end = min(event.end_ql, now.onset_ql), pitch
-        ax.annotate("", end, (now.onset_ql, now.pitches[-1]), arrowprops=style, zorder=5)
+        ax.annotate("", end, start, arrowprops=style, zorder=5)
+        above = 1 if pitch >= now.pitches[-1] else -1  # where the arrow does not come from
         middle = event.onset_ql + event.duration_ql / 2, pitch
         white = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.8}
         place = {"ha": "center", "va": "center", "color": BLACK, "bbox": white}

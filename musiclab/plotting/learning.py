@@ -93,7 +93,8 @@ def surprise_bars(symbols, nats, ax, title=""):
 
 def _name_columns(ax, symbols):
     ax.set_xticks(range(len(symbols)), symbols)
-    ax.tick_params(axis="x", rotation=60 if max(map(len, symbols)) > 3 else 0)
+    longest = max(map(len, symbols))
+    ax.tick_params(axis="x", rotation=60 if longest > 3 else 0)
 
 
 def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12):
@@ -102,14 +103,17 @@ def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12)
     logits: (vocab_size,), of one step; vocabulary: an encoding.Vocabulary
     n: how many symbols; the legend says what is left for the others
     """
+    # The likeliest ids; 0, the unknown symbol, is never drawn.
     order = 1 + np.argsort(-np.asarray(logits)[1:], kind="stable")[:n]
     colours = plt.get_cmap("plasma")(np.linspace(0.05, 0.8, len(temperatures)))
     width = 0.84 / len(temperatures)
+    places = np.arange(len(order))
     for k, temperature in enumerate(temperatures):
         p = next_symbol_probabilities(logits, temperature)[order]
         label = f"{comma(f'{temperature:g}')} (los demás: {percent(1 - p.sum())})"
-        places = np.arange(len(order)) + width * (k - (len(temperatures) - 1) / 2)
-        ax.bar(places, 100 * p, 0.92 * width, color=colours[k], label=label)
+        # The bars of a symbol stand side by side, around its place.
+        aside = width * (k - (len(temperatures) - 1) / 2)
+        ax.bar(places + aside, 100 * p, 0.92 * width, color=colours[k], label=label)
     tokens = [vocabulary.tokens[k] for k in order]
     ax.set_xticks(range(len(order)), tokens)
     if max(map(len, tokens)) > 5:

@@ -61,8 +61,7 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
         velocities = [event.velocity for event, _ in notes]
         _velocity_scale(draw_notes(ax, notes, array=velocities))
     else:
-        named = _voices(song, notes) if colour == "voice" else _given(notes, prompt_ql)
-        names, palette = named
+        names, palette = _voices(song, notes) if colour == "voice" else _given(notes, prompt_ql)
         draw_notes(ax, notes, facecolors=[palette[name] for name in names])
         if colour == "voice" or prompt_ql:
             _legend_below(ax, palette)
@@ -152,7 +151,9 @@ def _span(song, numbers):
 
 def _brief(name, n=30):
     """Return a name that fits into a title: of a long one, the end."""
-    return name if len(name) <= n else f"…{name[-n:]}"
+    if len(name) <= n:
+        return name
+    return f"…{name[-n:]}"
 
 
 def _shared_titles(song, other, run):
@@ -206,7 +207,8 @@ def draw_notes(ax, notes, **style):
 def _boxes(left, right, low, high):
     """Return the corners of rectangles, an array (n, 4, 2)."""
     left, right, low, high = np.broadcast_arrays(left, right, low, high)
-    return np.array([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
+    corners = [[left, low], [left, high], [right, high], [right, low]]
+    return np.array(corners).transpose(2, 0, 1)
 
 
 def _given(notes, prompt_ql):
@@ -241,6 +243,7 @@ def _names_on_grid(song, notes):
     grid, begins = song_to_voices(song)
     names = []
     for event, pitch in notes:
+        # In which voices a note of this pitch begins at this step; a grace note in none.
         found = np.zeros(N_VOICES, dtype=bool)
         if event.duration_ql:
             step = notes_on_grid(Song((event,)), SIXTEENTHS)[0].start
@@ -263,12 +266,14 @@ def _velocity_scale(drawn):
 def _legend_below(ax, palette):
     """Name colours to the right of the label of the time axis, outside the data."""
     patches = [Patch(color=colour, label=name) for name, colour in palette.items()]
+    # Twenty points below the ax.
     below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
     place = {"loc": "upper right", "bbox_to_anchor": (1, 0), "bbox_transform": below}
-    longest = max(map(len, palette), default=0)
-    width_pt, _ = in_points(ax)
     # Beside the label of the axis; of each column the patch and its letters.
-    ncols = max(1, int((width_pt - 110) / (34 + 6.3 * longest)))
+    width_pt, _ = in_points(ax)
+    room_pt = width_pt - 110
+    column_pt = 34 + 6.3 * max(map(len, palette), default=0)
+    ncols = max(1, int(room_pt / column_pt))
     ax.legend(handles=patches, ncols=ncols, borderaxespad=0, handlelength=1.3, **place)
 
 
@@ -277,14 +282,18 @@ def _legend_below(ax, palette):
 
 def draw_frame(ax, notes, left, right, song=None):
     """Set the limits, and draw the keyboard, the rows and the bar lines."""
+    # A little above and below all notes.
     pitches = [pitch for _, pitch in notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 2
     more = max(0, 17 - (high - low)) // 2  # a single note stands among its neighbours
     low, high = max(low - more, 0), min(high + more, 127)
-    ax.set(xlim=(left, right if right > left else left + 4), ylim=(low - 0.5, high + 0.5))
+    if right <= left:  # nothing sounds
+        right = left + 4
+    ax.set(xlim=(left, right), ylim=(low - 0.5, high + 0.5))
     ax.set_xlabel("tiempo (negras)", loc="left")
     ax.set_ylabel("altura")
     ax.xaxis.get_major_locator().set_params(integer=True)
+    # Each C has its name, beside the keyboard.
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     ax.set_yticks(octaves, [pitch_name(pitch) for pitch in octaves])
     ax.tick_params(axis="y", length=0, pad=KEYS_PT + 3)
@@ -297,9 +306,10 @@ def draw_frame(ax, notes, left, right, song=None):
 
 def _keyboard(ax, low, high):
     """Draw the keys from low to high at the left of the ax, and shade the rows of the black ones."""
-    blacks = np.array([pitch for pitch in range(low, high + 1) if pitch % 12 in BLACK_KEYS])
+    pitches = range(low, high + 1)
+    blacks = np.array([pitch for pitch in pitches if pitch % 12 in BLACK_KEYS])
     # Between white keys: B and C, E and F meet at a row's edge, the others behind a black key.
-    edges = [pitch - 0.5 for pitch in range(low + 1, high + 1) if pitch % 12 in (0, 5)]
+    edges = [pitch - 0.5 for pitch in pitches[1:] if pitch % 12 in (0, 5)]
     seams = [((-KEYS_PT, y), (-1, y)) for y in (*blacks, *edges)]
     rows = _boxes(0, 1, blacks - 0.5, blacks + 0.5)
     bed = _boxes(-KEYS_PT, -1, low - 0.5, [high + 0.5])
@@ -325,6 +335,7 @@ def _bars(ax, song):
     numbers = numbered_bars(song, *ax.get_xlim(), width_pt / 24)
     if not numbers:
         return
+    # Lines for all bars, or where they would be too dense for those with a number.
     places = list(numbers.values())
     bar_lines = song.bar_lines_ql()
     drawn = bar_lines if len(bar_lines) < 10 * len(numbers) else places
@@ -345,6 +356,7 @@ def numbered_bars(song, left, right, n):
     step = 1
     while step * usual < span / n:
         step *= 2
+    # Short bars may still stand too close: a number needs half the usual room.
     numbers, last = {}, -np.inf
     for line, number in numbers_at.items():
         in_turn = (number - 1) % step == 0

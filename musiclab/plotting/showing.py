@@ -45,8 +45,12 @@ def figure_html(figure):
 
 def describe(figure):
     """Return what a figure draws, in one Spanish sentence."""
-    coloured = [drawn for ax in figure.axes for drawn in (*ax.images, *ax.collections)]
-    scales = [drawn.colorbar.ax for drawn in coloured if drawn.colorbar]
+    # A colour bar is an ax too, and says nothing by itself.
+    scales = []
+    for ax in figure.axes:
+        for drawn in (*ax.images, *ax.collections):
+            if drawn.colorbar:
+                scales.append(drawn.colorbar.ax)
     parts = [_about(ax) for ax in figure.axes if ax not in scales]
     return f"Figura. {'. '.join(parts)}."
 
@@ -64,8 +68,9 @@ def _about(ax):
         said = [*map(_bars, bars), *_lines(ax)]
     else:
         kind, said = _axes_names(ax, "Curvas", True), [*_lines(ax), *_texts(ax)]
-    title = ax.get_title(loc="left")
-    return kind + (f" «{title}»" if title else "") + f": {'; '.join(said) or 'sin datos'}"
+    if title := ax.get_title(loc="left"):
+        kind += f" «{title}»"
+    return f"{kind}: {'; '.join(said) or 'sin datos'}"
 
 
 def _axes_names(ax, kind, upright):
@@ -73,7 +78,11 @@ def _axes_names(ax, kind, upright):
     value, place = ax.get_ylabel(), ax.get_xlabel()
     if not upright:
         value, place = place, value
-    return kind + (f" de {value}" if value else "") + (f" según {place}" if place else "")
+    if value:
+        kind += f" de {value}"
+    if place:
+        kind += f" según {place}"
+    return kind
 
 
 def _texts(ax):
@@ -83,16 +92,22 @@ def _texts(ax):
 
 def _legend(ax):
     """Return what the legend says of the colours."""
-    return [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
+    legend = ax.get_legend()
+    return [text.get_text() for text in legend.get_texts()] if legend else []
 
 
 def _notes(ax, drawn):
     """Return how many notes a roll shows, between which pitches and from when to when."""
-    boxes = [path.get_extents() for path in drawn.get_paths()]
-    pitches = [round((box.y0 + box.y1) / 2) for box in boxes]
+    # The middle of a note's box is its pitch.
+    pitches = []
+    for path in drawn.get_paths():
+        box = path.get_extents()
+        pitches.append(round((box.y0 + box.y1) / 2))
+    limits = ""
+    if pitches:
+        limits = f", de {pitch_name(min(pitches))} a {pitch_name(max(pitches))}"
     start, end = map(_number, ax.get_xlim())
-    limits = f", de {pitch_name(min(pitches))} a {pitch_name(max(pitches))}" if pitches else ""
-    return f"{len(boxes)} notas{limits}, de la negra {start} a la {end}"
+    return f"{len(pitches)} notas{limits}, de la negra {start} a la {end}"
 
 
 def _colours(ax, image):
@@ -105,13 +120,18 @@ def _colours(ax, image):
 
 def _bars(bars):
     """Return the values of bars with the names below them; of many, the highest and the lowest."""
+    upright = bars.orientation == "vertical"
     values = list(bars.datavalues)
-    names = [_bar_name(bar, bars.orientation == "vertical") for bar in bars]
-    said = [f"{name} = {_number(value)}" for name, value in zip(names, values, strict=True)]
+    said = []
+    for bar, value in zip(bars, values, strict=True):
+        said.append(f"{_bar_name(bar, upright)} = {_number(value)}")
     if len(said) > FEW:
-        high, low = said[values.index(max(values))], said[values.index(min(values))]
+        high = said[values.index(max(values))]
+        low = said[values.index(min(values))]
         said = [f"{len(said)} barras", f"la más alta {high}", f"la más baja {low}"]
-    group = "" if bars.get_label().startswith("_") else f"{bars.get_label()}: "
+    # matplotlib calls what has no name _something.
+    label = bars.get_label()
+    group = "" if label.startswith("_") else f"{label}: "
     return group + ", ".join(said)
 
 
@@ -125,22 +145,32 @@ def _bar_name(bar, upright):
 
 def _lines(ax):
     """Return what the lines do that have a name; one that is alone needs none."""
-    named = [line for line in ax.lines if not line.get_label().startswith("_")]
-    alone = ax.lines if len(ax.lines) == 1 and not ax.containers else []
-    return [f"{line.get_label()}: {_line(line)}" for line in named] or [*map(_line, alone)]
+    said = []
+    for line in ax.lines:
+        label = line.get_label()
+        if not label.startswith("_"):
+            said.append(f"{label}: {_line(line)}")
+    is_alone = len(ax.lines) == 1 and not ax.containers
+    if not said and is_alone:
+        said.append(_line(ax.lines[0]))
+    return said
 
 
 def _line(line):
     """Return from where to where a line goes, and how far beyond its ends."""
-    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    x = np.asarray(line.get_xdata(), float)
+    y = np.asarray(line.get_ydata(), float)
+    # An upright line is a mark, a level one a value.
     if len(set(x)) == 1:
         return f"en {_number(x[0])}"
     if len(set(y)) == 1:
         return _number(y[0])
-    low, high = sorted((y[0], y[-1]))
-    beyond = f" (entre {_number(y.min())} y {_number(y.max())})"
-    ends = f"de {_number(y[0])} a {_number(y[-1])}"
-    return ends + (beyond if y.min() < low or y.max() > high else "")
+    first, last = y[0], y[-1]
+    lowest, highest = y.min(), y.max()
+    said = f"de {_number(first)} a {_number(last)}"
+    if lowest < min(first, last) or highest > max(first, last):
+        said += f" (entre {_number(lowest)} y {_number(highest)})"
+    return said
 
 
 def _number(value):

@@ -40,15 +40,16 @@ def histograms(corpus, generated, ax, what="pitch_class"):
     sides = [shares_of(songs, what) for songs in (corpus, generated)]
     column_of, labels = _columns(what, sides)
     names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
-    for k, (name, colour) in enumerate(zip(names, (YELLOW, BLUE), strict=True)):
-        columns = [column_of[value] for value in sides[k]]
-        heights = np.bincount(columns, [*sides[k].values()], len(labels))
+    for k, (shares, name, colour) in enumerate(zip(sides, names, (YELLOW, BLUE), strict=True)):
+        # Values that have a column together are added up.
+        columns = [column_of[value] for value in shares]
+        heights = np.bincount(columns, [*shares.values()], len(labels))
+        # The corpus to the left of each place, the generated songs to its right.
         places = np.arange(len(labels)) + 0.42 * (k - 0.5)
         ax.bar(places, 100 * heights, 0.42, color=colour, label=name)
     ax.set_xticks(range(len(labels)), labels)
-    ax.set(
-        xlabel=HISTOGRAMS[what], ylabel="% de los pasos" if what == "interval" else "% de las notas"
-    )
+    counted = "los pasos" if what == "interval" else "las notas"
+    ax.set(xlabel=HISTOGRAMS[what], ylabel=f"% de {counted}")
     area = overlapping_area(*sides)
     style_columns(ax, "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}")
     return ax
@@ -60,17 +61,36 @@ def _columns(what, sides):
     if what == "pitch_class":
         return {k: k for k in range(12)}, PITCH_NAMES
     if what == "pitch":
-        pitches = range(min(found, default=60), max(found, default=60) + 1)
-        names = [pitch_name(pitch) if pitch % 12 == 0 else "" for pitch in pitches]
-        return {pitch: k for k, pitch in enumerate(pitches)}, names
+        return _pitch_columns(found)
     if what == "interval":
-        names = [f"{k:+d}".replace("-", "−") if k % 2 == 0 else "" for k in range(-12, 13)]
-        names[0], names[12], names[-1] = "≤ −12", "0", "≥ +12"
-        return {k: int(np.clip(k, -12, 12)) + 12 for k in found}, names
+        return _interval_columns(found)
+    return _duration_columns(found, sides)
+
+
+def _pitch_columns(found):
+    """Return the columns of all pitches from the lowest to the highest; each C has its name."""
+    pitches = range(min(found, default=60), max(found, default=60) + 1)
+    names = [pitch_name(pitch) if pitch % 12 == 0 else "" for pitch in pitches]
+    return {pitch: k for k, pitch in enumerate(pitches)}, names
+
+
+def _interval_columns(found):
+    """Return the columns of intervals within an octave; the outer ones hold what is wider."""
+    names = []
+    for interval in range(-12, 13):
+        names.append(f"{interval:+d}".replace("-", "−") if interval % 2 == 0 else "")
+    names[0], names[12], names[-1] = "≤ −12", "0", "≥ +12"
+    return {interval: int(np.clip(interval, -12, 12)) + 12 for interval in found}, names
+
+
+def _duration_columns(found, sides):
+    """Return the columns of the commonest durations, and one for all others."""
     by_share = sorted(found, key=lambda value: -sum(side.get(value, 0) for side in sides))
     common = sorted(by_share[:N_DURATIONS])
     names = [str(Fraction(value).limit_denominator(24)) for value in common]
-    column_of = dict.fromkeys(found, len(common)) | {value: k for k, value in enumerate(common)}
+    column_of = dict.fromkeys(found, len(common))
+    for k, value in enumerate(common):
+        column_of[value] = k
     if len(found) > len(common):
         names.append("otras")
     return column_of, names
@@ -90,11 +110,13 @@ def self_similarity(song, ax, title="", frame_ql=1.0):
     style = {"cmap": WEIGHT, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     pixels = matrix if len(matrix) else np.zeros((1, 1))
     image = ax.imshow(pixels, origin="lower", extent=(0, end_ql, 0, end_ql), **style)
+    # The numbers of as many bars as there is room for, along both axes.
     numbers = numbered_bars(song, 0, end_ql, min(in_points(ax)) / 24)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(list(numbers.values()), map(str, numbers))
     ax.grid(visible=False)
     ax.set(xlabel="compás", ylabel="compás")
-    ax.set_title(f"{title} {left_out}".strip() if len(matrix) else "Sin notas", parse_math=False)
+    title = f"{title} {left_out}".strip() if len(matrix) else "Sin notas"
+    ax.set_title(title, parse_math=False)
     colour_bar(image, "parecido (coseno)")
     return ax
