@@ -121,7 +121,7 @@ def grade(submissions, assignment, out, check, jobs, **options):
     from musiclab import grading
 
     if check:
-        from musiclab.grading.box import check_machine
+        from musiclab.grading.machine import check_machine
 
         machine = check_machine()
         for sentence in machine.sentences:

@@ -12,11 +12,11 @@ from musiclab.errors import GradingError
 from musiclab.exercises import Artifact
 from musiclab.exercises.artifact import MOST_BYTES
 from musiclab.exercises.representing import MELODY
-from musiclab.grading import starting
+from musiclab.grading import confining
+from musiclab.grading.confining import Limits
 from musiclab.grading.judging import judge
 from musiclab.grading.results import Item
 from musiclab.grading.rubric import read_rubric
-from musiclab.grading.starting import Limits
 from musiclab.midi import song_to_midi
 from musiclab.music import NoteEvent, Song
 
@@ -162,7 +162,7 @@ FILES = {
 }
 
 
-@pytest.mark.skipif(bool(starting.missing_tools()), reason="no box on this machine")
+@pytest.mark.skipif(bool(confining.missing_tools()), reason="no box on this machine")
 @pytest.mark.parametrize("name", FILES)
 def test_a_plain_file_is_read_and_nothing_else(name):
     source, status = FILES[name]

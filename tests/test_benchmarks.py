@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from musiclab import datasets
-from musiclab.grading import starting
+from musiclab.grading import confining
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -96,7 +96,7 @@ def test_generation_is_timed_beside_the_tutorials_loop(load, tmp_path, monkeypat
     assert capsys.readouterr().out.count("notas") >= 2
 
 
-@pytest.mark.skipif(bool(starting.missing_tools()), reason="no box on this machine")
+@pytest.mark.skipif(bool(confining.missing_tools()), reason="no box on this machine")
 def test_grading_is_measured_beside_nbgrader(tmp_path):
     """Both give full marks, and a killed grading that goes on gives the same table, or it fails."""
     output = tmp_path / "grading.csv"

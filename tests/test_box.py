@@ -11,8 +11,11 @@ import sys
 import tempfile
 import time
 import types
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import classes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,17 +24,18 @@ from hypothesis import strategies as st
 from musiclab.errors import GradingError
 from musiclab.exercises import Exercise, Question
 from musiclab.exercises.comparing import difference
-from musiclab.grading import box, judging, starting
+from musiclab.grading import box, confining, judging, serving
 from musiclab.grading.borrowed import is_borrowed
 from musiclab.grading.codec import decode, encode
+from musiclab.grading.confining import Limits
 from musiclab.grading.judging import judge
+from musiclab.grading.machine import check_machine
 from musiclab.grading.results import Item
-from musiclab.grading.starting import Limits
 from musiclab.music import NoteEvent
 
 needs_box = pytest.mark.skipif(
-    bool(starting.missing_tools()),
-    reason=f"no box on this machine without {starting.missing_tools()}",
+    bool(confining.missing_tools()),
+    reason=f"no box on this machine without {confining.missing_tools()}",
 )
 QUICK = Limits(cell_s=2.0, call_s=1.5, run_s=30.0, total_s=60.0, memory_mb=500, files=3000)
 # Where time is not what a test is about, however busy the machine is.
@@ -318,8 +322,8 @@ END_THE_BOX = ("endless", "in C", "_exit", "memory")
 
 def test_functions_that_leave_the_box_alone_cost_their_own_item(demo, monkeypatch, spaces):
     """All of them are items of one notebook: what one does must not reach the next."""
-    if starting.missing_tools():
-        pytest.skip(f"no box on this machine without {starting.missing_tools()}")
+    if confining.missing_tools():
+        pytest.skip(f"no box on this machine without {confining.missing_tools()}")
     names = {f"f{k}": name for k, name in enumerate(BODIES) if name not in END_THE_BOX}
     exercises = {own: types.SimpleNamespace() for own in names}
     for own in exercises:
@@ -600,21 +604,56 @@ def test_a_fork_is_in_all_namespaces_of_its_box(way):
             assert ours.st_ino == theirs.st_ino, name
 
 
+@pytest.fixture
+def no_servers(monkeypatch):
+    """No server has been started yet, and none has failed."""
+    monkeypatch.setattr(serving, "_servers", {})
+    monkeypatch.setattr(serving, "_failures", Counter())
+
+
 @needs_box
-def test_a_server_that_fails_is_done_without(monkeypatch):
-    server = starting.fork_server(frozenset())
+def test_a_server_that_fails_is_replaced_once_and_then_done_without(no_servers):
+    first = ended_server()
+    assert points(marks(*HONEST)[0]) == FULL
+    second = serving.fork_server(frozenset())
+    assert second not in (None, first)
+    serving.forget_server(first)  # as another thread does, a little later
+    assert ended_server() is second
+    assert points(marks(*HONEST)[0]) == FULL
+    assert serving.fork_server(frozenset()) is None
+
+
+def ended_server():
+    server = serving.fork_server(frozenset())
     server._process.kill()
     server._process.wait()
+    return server
+
+
+@needs_box
+def test_a_server_that_never_answers_is_done_without(monkeypatch, no_servers):
+    monkeypatch.setattr(serving, "_started_server", lambda modules: Broken())
     assert points(marks(*HONEST)[0]) == FULL
-    assert starting.fork_server(frozenset()) is None
-    monkeypatch.setattr(starting, "_servers", {})
-    started = starting._started_server
-    monkeypatch.setattr(starting, "_started_server", lambda modules: Broken())
-    assert points(marks(*HONEST)[0]) == FULL
-    monkeypatch.setattr(starting, "_servers", {})
-    monkeypatch.setattr(starting, "_started_server", started)
-    monkeypatch.setattr(starting.sys, "executable", "false")  # what is started ends at once
-    assert starting.fork_server(frozenset()) is None
+    assert serving.fork_server(frozenset()) is None
+
+
+@needs_box
+def test_a_server_that_does_not_start_is_done_without(monkeypatch, no_servers):
+    monkeypatch.setattr(serving.sys, "executable", "false")  # what is started ends at once
+    assert serving.fork_server(frozenset()) is None
+
+
+@needs_box
+def test_threads_share_a_server(monkeypatch, no_servers):
+    started, begin = [], serving._started_server
+    counted = lambda modules: started.append(begin(modules)) or started[-1]
+    monkeypatch.setattr(serving, "_started_server", counted)
+    monkeypatch.setattr(box, "forget_server", pytest.fail)
+    notebooks = [HONEST, ("def doble(xs):\n    return []", *WITHOUT["doble"])] * 4
+    with ThreadPoolExecutor(4) as pool:
+        found = [points(one) for one, _ in pool.map(lambda cells: marks(*cells), notebooks)]
+    assert found == [FULL, FULL | {"doble": 0.0}] * 4
+    assert len(started) == 1
 
 
 class Broken:
@@ -629,14 +668,13 @@ class Broken:
 
 
 @needs_box
-def test_a_server_knows_nothing_of_submissions(monkeypatch):
+def test_a_server_knows_nothing_of_submissions(monkeypatch, no_servers):
     """Neither its memory, its environment nor its descriptors: so no later fork does."""
-    monkeypatch.setattr(starting, "_servers", {})
     monkeypatch.setenv("CLAVE", SECRET)
-    server = starting.fork_server(frozenset())
+    server = serving.fork_server(frozenset())
     secret = f"{SECRET}-{os.getpid()}"
     marks(f"secreto = {secret!r}", *HONEST)
-    server = starting.fork_server(frozenset())
+    server = serving.fork_server(frozenset())
     pid = server._process.pid
     assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     kinds = [os.readlink(one.path).split(":")[0] for one in os.scandir(f"/proc/{pid}/fd")]
@@ -662,27 +700,36 @@ def holds(pid, text):
 
 
 @needs_box
-def test_nothing_is_left_when_the_grader_is_killed(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_when_the_grader_is_ended(tmp_path, how):
+    """Two boxes are open, each from a thread of its own, and the server that they share."""
     length = f"{54321 + os.getpid()}.25"
     hostile = f"""
 import subprocess, time
 for _ in range(2):
     subprocess.Popen(["setsid", "sleep", "{length}"], start_new_session=True)
 time.sleep(1000)"""
-    source = f"""
-from musiclab.grading.box import Box
-with Box() as opened:
-    opened.allow(600)
-    opened.send({{"id": 1, "cells": [[0, {hostile!r}]]}})
-    while True:
-        opened.receive()"""
-    grader = subprocess.Popen([sys.executable, "-c", source])
-    try:
-        assert awaited(lambda: len(sleepers(length)) == 2, 300)
-    finally:
-        grader.send_signal(signal.SIGKILL)
-        grader.wait()
-    assert awaited(lambda: not sleepers(length), ENDED_WITHIN_S)
+    notebook = classes.honest()
+    notebook["cells"].append(classes.code_cell(hostile, id="hostil"))
+    source = classes.write_folder(tmp_path / "e", dict.fromkeys(("Ana", "Eva"), notebook))
+    command = [sys.executable, "-m", "musiclab", "grade", source, "--assignment", "02"]
+    # pytest's own folder may be closed to the user in the box.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        grader = subprocess.Popen(
+            [*command, "--jobs", "2", "--out", tmp_path / "notas"],
+            env=os.environ | {"TMPDIR": folder},
+        )
+        try:
+            assert awaited(lambda: len(sleepers(length)) == 4, 300)
+            alive = {pid: box.started_at(pid) for pid in box.family(grader.pid)}
+        finally:
+            grader.send_signal(how)
+            grader.wait()
+        assert awaited(lambda: not sleepers(length), ENDED_WITHIN_S)
+        left = lambda: [pid for pid in alive if alive[pid] and box.started_at(pid) == alive[pid]]
+        assert awaited(lambda: not left(), ENDED_WITHIN_S), left()
+        assert how == signal.SIGKILL or list(Path(folder).iterdir()) == []
 
 
 def sleepers(length):
@@ -732,7 +779,7 @@ def test_what_killed_graders_left_is_swept_and_nothing_else(tmp_path, monkeypatc
     alien = tmp_path / "musiclab-1.2.3-ajeno"  # of a namespace that cannot be seen from here
     alien.mkdir()
     (tmp_path / "musiclab-otro").mkdir()
-    mine = starting.make_seat().parent
+    mine = confining.make_seat().parent
     (secret / "vacía").mkdir()
     gone = re.sub(r"\.\d+-\w+$", ".1-enlace", mine.name)
     (tmp_path / gone).symlink_to(secret)
@@ -750,7 +797,7 @@ def test_what_killed_graders_left_is_swept_and_nothing_else(tmp_path, monkeypatc
         dead, alive = (Path(one.stdout.readline().strip()) for one in graders)
         graders[0].kill()
         graders[0].wait()
-        starting.sweep()
+        confining.sweep()
         assert not dead.exists()
         assert (alive / "caja").is_dir() and (mine / "caja").is_dir()
         assert (
@@ -769,7 +816,7 @@ def test_without_a_box_there_is_none_unless_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(GradingError, match=r"bubblewrap.*WSL2.*Docker.*--trust-submissions"):
         marks(*HONEST)
-    assert not box.check_machine().isolates
+    assert not check_machine().isolates
     results, run = marks(*HONEST, isolation=box.NONE)
     assert points(results) == FULL
     assert run.isolation == "none"
@@ -777,7 +824,7 @@ def test_without_a_box_there_is_none_unless_it_is_asked_for(monkeypatch):
 
 def test_the_machine_says_what_it_lacks(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Windows")
-    assert "WSL2" in box.check_machine().sentences[0]
+    assert "WSL2" in check_machine().sentences[0]
     with pytest.raises(GradingError, match="WSL2"):
         marks(*HONEST)
     with pytest.raises(GradingError, match="no es un aislamiento"):
@@ -786,7 +833,7 @@ def test_the_machine_says_what_it_lacks(monkeypatch):
 
 @needs_box
 def test_the_machine_says_what_it_can():
-    machine = box.check_machine()
+    machine = check_machine()
     assert machine.isolates and re.search(r"arranca en \d+,\d s", machine.sentences[0])
 
 

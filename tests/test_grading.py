@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,10 +15,12 @@ import nbformat
 import pytest
 from classes import FULL, N_POINTS, NO_NOTEBOOK, RELEASED, STEM, plain_judge, read_table
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musiclab import cli, course
 from musiclab.errors import GradingError, ReleaseError
-from musiclab.grading import collecting, grade, lms, make_rubrics, reporting
+from musiclab.grading import collecting, grade, lms, make_rubrics, reporting, teams
 from musiclab.grading.collecting import collect
 from musiclab.grading.restoring import backbone_of, restore
 from musiclab.grading.results import ItemResult, RunResult
@@ -560,6 +563,39 @@ def test_names_find_their_row_where_there_is_no_number(tmp_path):
     marks = [lms.Mark("perez-ana", "PEREZ, Ana", "", 1.0), lms.Mark("x", "Ruiz", "", 1.0)]
     filled = lms.fill_worksheet(tmp_path / "hoja.csv", marks)
     assert filled.ids == {"perez-ana": "101"} and filled.unknown == ("Ruiz",)
+
+
+SCRIPTS = (
+    "Łukasz Ørsted",
+    "Иван Петров",
+    "王小明",
+    "王小红",
+    "محمد علي",
+    "कवि",
+    "कव",
+    "かき",
+    "がき",
+)
+
+
+def test_names_of_all_scripts_stay_apart_and_find_their_row(tmp_path):
+    people = "".join(f"Participant {k},{name},-,10,\n" for k, name in enumerate(SCRIPTS))
+    header = "Identifier,Full name,Status,Maximum grade,Grade\n"
+    (tmp_path / "hoja.csv").write_text(header + people, encoding="utf-8")
+    marks = [
+        lms.Mark(name, unicodedata.normalize("NFD", name.upper()), "", 1.0) for name in SCRIPTS
+    ]
+    filled = lms.fill_worksheet(tmp_path / "hoja.csv", marks)
+    assert filled.ids == {name: str(k) for k, name in enumerate(SCRIPTS)}
+    pairs = "".join(f"{name},{k}\n" for k, name in enumerate(SCRIPTS))
+    (tmp_path / "equipos.csv").write_text(f"nombre,equipo\n{pairs}", encoding="utf-8")
+    assert [one.name for one in teams.read_members(tmp_path / "equipos.csv")] == [*SCRIPTS]
+
+
+@given(st.text())
+def test_folding_is_done_once(text):
+    folded = lms.folded(text)
+    assert lms.folded(folded) == folded == lms.folded(f" {text}  ")
 
 
 @pytest.mark.parametrize(

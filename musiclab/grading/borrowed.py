@@ -41,7 +41,7 @@ def defines(cells, name):
     return name in bound or name in imported
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)  # more notebooks than are judged at once
 def _bindings(cells):
     """Return ({name: the nodes that bind it}, {name: the dotted name that it is imported from})."""
     bound, imported = {}, {}

@@ -11,25 +11,15 @@ opened it, ends whatever is in it.
 import contextlib
 import json
 import os
-import platform
 import queue
 import select
 import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 from musiclab.errors import GradingError
-from musiclab.grading.processes import (
-    available_memory,
-    family,
-    queued_time,
-    started_at,
-    used_memory,
-)
-from musiclab.grading.starting import (
+from musiclab.grading.confining import (
     FOLDER,
     MB,
     Limits,
@@ -38,17 +28,23 @@ from musiclab.grading.starting import (
     box_environment,
     boxed,
     clear_seat,
-    forget_server,
-    fork_server,
     make_seat,
     missing_tools,
 )
+from musiclab.grading.processes import (
+    available_memory,
+    family,
+    queued_time,
+    started_at,
+    used_memory,
+)
+from musiclab.grading.serving import forget_server, fork_server
 
 BUBBLEWRAP, NONE = "bubblewrap", "none"
 TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 180.0
 ENDS_BY_ITSELF_S, PATIENCE = 0.2, 4
 HOLDER = ("cat",)  # keeps a box open until its input ends
-NO_MEMORY = "máquina"  # what ended a box through no fault of its own
+NO_MEMORY, BROKEN_OFF = "máquina", "fin"  # what ends a box through no fault of its own
 MOST_ANSWER = 8 * 2**20 + 64  # bytes of a line
 REMEDY = (
     "usa Linux con bubblewrap, en Windows WSL2, en otro sistema Docker, o corrige sin aislar "
@@ -56,8 +52,11 @@ REMEDY = (
 )
 
 
+_open = set()  # boxes of this process
+
+
 class BoxEndedError(Exception):
-    """The box is no more; `reason` says what ended it, `own_fault` whether the machine did."""
+    """The box is no more; `reason` says what ended it."""
 
     def __init__(self, reason):
         super().__init__(reason)
@@ -76,13 +75,6 @@ class Box:
 
     def __init__(self, limits=None, isolation=BUBBLEWRAP, words=frozenset()):
         self.limits, self.isolation, self.words = limits or Limits(), isolation, words
-        self.stopped_by = ""
-        self._python = self._waiting = None
-        self.allow(STARTS_WITHIN_S)
-        self._lines = queue.Queue(maxsize=64)
-        self._closed = threading.Event()
-        self._seen = {}
-        self._process, self._threads, self._pipes = None, (), ()
 
     def __enter__(self):
         if self.isolation not in (BUBBLEWRAP, NONE):
@@ -92,16 +84,21 @@ class Box:
         if self.isolation == BUBBLEWRAP and (missing := missing_tools()):
             raise GradingError(f"no se puede aislar una entrega sin {missing}: {REMEDY}")
         forks = self.isolation == BUBBLEWRAP and self.words is not None
-        server = fork_server(self.words) if forks else None
-        if server is not None:
+        while forks and (server := fork_server(self.words)) is not None:
             try:
                 return self._opened(server)
             except (GradingError, OSError, ValueError):
                 forget_server(server)
-                self.__init__(self.limits, self.isolation, self.words)
         return self._opened(None)
 
     def _opened(self, server):
+        """Begin anew, whatever an attempt before has left, with the fork of a server or without."""
+        self.stopped_by = ""
+        self._python = self._waiting = None
+        self._process, self._threads, self._pipes = None, (), ()
+        self._seen, self._lines = {}, queue.Queue(maxsize=64)
+        self._closed = threading.Event()
+        self.allow(STARTS_WITHIN_S)
         self._seat = make_seat()
         try:
             self._start(server)
@@ -111,7 +108,7 @@ class Box:
         except (BoxEndedError, OSError, ValueError) as error:
             said = self._what_was_said()
             self.__exit__()
-            if self.stopped_by == NO_MEMORY:
+            if self.stopped_by in (NO_MEMORY, BROKEN_OFF):
                 raise
             raise GradingError(f"la caja no arranca ({said or error}): {REMEDY}") from error
         return self
@@ -132,6 +129,7 @@ class Box:
             cwd=folder,
             start_new_session=True,
         )
+        _open.add(self)
         self._pipes = (self._process.stdin, self._process.stdout)
         if server is not None:
             self._fork(server)
@@ -168,6 +166,7 @@ class Box:
             self._kill()
             self._let_go()
         clear_seat(self._seat)
+        _open.discard(self)
 
     def _let_end(self):
         """Wait a moment for what has nothing more to do."""
@@ -286,7 +285,9 @@ class Box:
         process.kill()
         while time.monotonic() < limit:
             alive = [
-                pid for pid, started in self._seen.items() if started and started_at(pid) == started
+                pid
+                for pid, started in tuple(self._seen.items())
+                if started and started_at(pid) == started
             ]
             for pid in alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -335,64 +336,10 @@ class Box:
         return sum(state.f_files - state.f_ffree for state in states)
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a machine can do: whether it isolates, and Spanish sentences that say why not."""
-
-    isolates: bool
-    isolation: str
-    sentences: tuple[str, ...]
-
-
-def check_machine():
-    """Start a box, look out of it, and say what this machine can do and what to install."""
-    if missing := missing_tools():
-        return Machine(False, NONE, _advice(missing))
-    try:
-        start = time.monotonic()
-        with Box(Limits(cell_s=30), words=None):
-            seconds = f"{time.monotonic() - start:.1f}".replace(".", ",")
-    except GradingError as error:
-        return Machine(False, NONE, (str(error), *_hints()))
-    free = available_memory() // MB
-    return Machine(
-        True,
-        BUBBLEWRAP,
-        (
-            f"{_version()} aísla las entregas; una caja arranca en {seconds} s",
-            f"quedan {free} MB de memoria; cada entrega puede usar {Limits().memory_mb}",
-        ),
-    )
-
-
-def _version():
-    said = subprocess.run(["bwrap", "--version"], check=False, capture_output=True, text=True)
-    return said.stdout.strip() or "bubblewrap"
-
-
-def _advice(missing):
-    system = platform.system()
-    if system == "Windows":
-        return ("Windows no puede aislar entregas: instala WSL2 (wsl --install) y corrige allí",)
-    if system != "Linux":
-        return (f"{system} no puede aislar entregas: usa Docker o un equipo con Linux",)
-    command = "sudo apt install bubblewrap util-linux"
-    return (f"falta {missing}: instálalo con «{command}» o su equivalente en tu sistema",)
-
-
-def _hints():
-    """Return what most often forbids a box."""
-    hints = []
-    switch = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    with contextlib.suppress(OSError):
-        if switch.read_text().strip() == "1":
-            hints.append(
-                "Ubuntu 24.04 y posteriores lo prohíben hasta que se carga el perfil "
-                "bwrap-userns-restrict: sudo apt install apparmor-profiles"
-            )
-    if Path("/.dockerenv").exists():
-        hints.append(
-            "en Docker hace falta --security-opt seccomp=unconfined "
-            "--security-opt systempaths=unconfined"
-        )
-    return tuple(hints)
+def end_all():
+    """End all boxes of this process, where a grading is broken off, and wait for their threads."""
+    limit = time.monotonic() + ENDS_WITHIN_S
+    while _open and time.monotonic() < limit:
+        for one in tuple(_open):
+            one.end(BROKEN_OFF)
+        time.sleep(0.01)

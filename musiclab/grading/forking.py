@@ -7,7 +7,7 @@ namespaces, takes on its user and the limits, and gives up every privilege
 before a request reaches it. Whatever fails here, the box opens the plain way.
 
 This file is run as a script, on Linux; it imports nothing of this room, which
-no submission may import. `starting.Server` is how a grader talks to it.
+no submission may import. `serving.Server` is how a grader talks to it.
 """
 
 import contextlib

@@ -18,6 +18,7 @@ from musiclab.course.parameters import EXHAUSTED, NOTEBOOKS, read_notebook, read
 from musiclab.errors import GradingError, ReleaseError
 from musiclab.files import output_folder, read_regular, shown, write_json
 from musiclab.grading.collecting import MOST_BYTES, Submission, collect
+from musiclab.grading.confining import sweep
 from musiclab.grading.delivering import deliver
 from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
 from musiclab.grading.release import EXERCISES, solutions
@@ -26,7 +27,6 @@ from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
 from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
-from musiclab.grading.starting import sweep
 from musiclab.grading.teams import (
     has_teams,
     numbered,
@@ -160,7 +160,7 @@ def _members(teams, worksheet):
 
 def check_isolation():
     """Raise GradingError, with the remedy, where this machine cannot isolate."""
-    from musiclab.grading.box import check_machine
+    from musiclab.grading.machine import check_machine
 
     machine = check_machine()
     if not machine.isolates:
@@ -189,7 +189,7 @@ def check_own(path, name, root=NOTEBOOKS, judge=None):
         ) from error
     isolation = "none"
     if judge is None:
-        from musiclab.grading.box import check_machine
+        from musiclab.grading.machine import check_machine
 
         isolation = check_machine().isolation
     seed = assignment.parameters.get("SEED", 0)

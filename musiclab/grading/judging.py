@@ -23,10 +23,10 @@ from musiclab.exercises.artifact import MOST_BYTES
 from musiclab.exercises.calling import Outcome
 from musiclab.exercises.comparing import NAMES, difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
-from musiclab.grading.box import BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
+from musiclab.grading.box import BROKEN_OFF, BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
 from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
+from musiclab.grading.confining import Limits
 from musiclab.grading.results import OUTPUTS, OWN_FAULT, ItemResult, RunResult
-from musiclab.grading.starting import Limits
 
 IMPORT = re.compile(r"\s*(import|from)\s")
 MOST_SKIPPED = 3  # cells that end the box; with one more, what follows is not run
@@ -141,6 +141,8 @@ class _Sitting:
     def _ended(self, reason):
         self.stopped_by = self.stopped_by or reason
         self.close()
+        if reason == BROKEN_OFF:
+            raise SystemExit  # of this thread
         if reason == NO_MEMORY:
             raise _OwnFaultError("A este equipo no le queda memoria: cierra programas y repite.")
 

@@ -282,9 +282,17 @@ def cell_of(row, columns, what):
 
 
 def folded(text):
-    """Return a text in small letters, without accents and double spaces."""
-    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    """Return a text of any script in small letters, without accents and double spaces."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    # Marks of a class below belong to their letter, as in Kana and Devanagari.
+    bare = "".join(c for c in letters if unicodedata.combining(c) < 200)
     return " ".join(bare.split())
+
+
+def words_of(name):
+    """Return the words of a name, folded, whatever stands between: Moodle writes «_» as a space."""
+    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in folded(name))
+    return tuple("".join(kept).split())
 
 
 def last_number(text):
@@ -312,15 +320,15 @@ def _matched(marks, people, lms):
     by_id = {one.id: one.number for one in people if one.id}
     by_name = {}
     for one in people:
-        by_name.setdefault(_words(one.name), []).append(one.number)
+        by_name.setdefault(_sorted(one.name), []).append(one.number)
     asked = {}
     for mark in marks:
-        asked.setdefault(_words(mark.name), []).append(mark)
+        asked.setdefault(_sorted(mark.name), []).append(mark)
     found, unknown = {}, []
     for mark in marks:
-        rows = by_name.get(_words(mark.name), [])
+        rows = by_name.get(_sorted(mark.name), [])
         number = by_id.get(mark.id) if mark.lms == lms else None
-        if number is None and mark.lms != lms and len(rows) == len(asked[_words(mark.name)]) == 1:
+        if number is None and mark.lms != lms and len(rows) == len(asked[_sorted(mark.name)]) == 1:
             number = rows[0]
         if number is None or number in found:
             unknown.append(mark.name)
@@ -329,8 +337,8 @@ def _matched(marks, people, lms):
     return found, tuple(unknown)
 
 
-def _words(name):
-    return tuple(sorted(re.findall(r"\w+", folded(name))))
+def _sorted(name):
+    return tuple(sorted(words_of(name)))
 
 
 def _guarded(rows, kept):

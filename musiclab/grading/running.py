@@ -1,21 +1,19 @@
-"""Submissions run on all cores of a machine, or of a cluster.
+"""Submissions judged on all cores of a machine, or of a cluster.
 
-A result comes back as data and is written where the grading was started, as
-soon as it is there. What another machine needs is in its Task, and the same
-version of musiclab.
+What costs time runs in boxes, which are processes of their own; who judges
+waits for them in threads of one process. A result comes back as data and is
+written where the grading was started, as soon as it is there. What another
+machine needs is in its Task, and the same version of musiclab.
 """
 
 import contextlib
-import os
-import signal
-import threading
-import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from musiclab.errors import GradingError
+from musiclab.grading.box import end_all
 from musiclab.grading.restoring import restore
 from musiclab.grading.results import OWN_FAULT, ItemResult, RunResult
 from musiclab.progress import progress
@@ -34,7 +32,6 @@ REPORTS_ONLY = (
     "rubric",
     "teams",
 )
-WATCH, TICK_S = "musiclab-vela", 0.5
 BAR = "{desc}: {n_fmt} de {total_fmt} |{bar:20}| quedan {remaining}{postfix}"
 ANSWERS_WITHIN_S = 20
 LONGEST_POSTFIX = 36
@@ -42,7 +39,7 @@ LONGEST_POSTFIX = 36
 
 @dataclass(frozen=True)
 class Task:
-    """All that one process needs to run one submission.
+    """All that is needed to run one submission, here or on another machine.
 
     key: of all that its result hangs on; code: digest of the code that judges
     backbone: the released cells; items: of the rubric
@@ -85,22 +82,24 @@ def modules_of(items):
 
 
 def run_all(tasks, judge, n_jobs, cluster, keep):
-    """Run some tasks, each in a process of its own, and hand each result to `keep`.
+    """Run some tasks and hand each result to `keep`, in this thread.
 
     judge: in place of `judging.judge`, for tests
-    n_jobs: processes at once, -1 for all cores
+    n_jobs: boxes at once, -1 for all cores
     cluster: address of a Dask scheduler, or None for this machine
 
-    Raises GradingError where a process of ours or the cluster is lost.
+    Raises GradingError where a machine of the cluster is lost.
     """
     if not tasks:
         return
-    with _workers(cluster) as lost:
-        import joblib
+    import joblib
 
-        parallel = joblib.Parallel(n_jobs=min(n_jobs, len(tasks)), return_as="generator_unordered")
+    with _workers(cluster) as lost:
+        parallel = joblib.Parallel(
+            min(n_jobs, len(tasks)), prefer="threads", return_as="generator_unordered"
+        )
         at_once = joblib.effective_n_jobs(parallel.n_jobs)
-        done = parallel(joblib.delayed(_in_worker)(task, judge, os.getpid()) for task in tasks)
+        done = parallel(joblib.delayed(run_one)(task, judge) for task in tasks)
         waiting = {task.id: task.name for task in tasks}
         bar = progress(done, "Calificando", "entrega", total=len(tasks))
         bar.bar_format = BAR
@@ -112,8 +111,8 @@ def run_all(tasks, judge, n_jobs, cluster, keep):
                 bar.set_postfix_str(_at_work(waiting, at_once), refresh=False)
         except lost as error:
             raise GradingError(
-                "un proceso del corrector se ha cerrado, quizá por falta de memoria; repite la "
-                "orden con --jobs 1: sigue donde estaba"
+                "un equipo del clúster se ha perdido, quizá por falta de memoria; repite la orden: "
+                "sigue donde estaba"
             ) from error
 
 
@@ -125,11 +124,13 @@ def _at_work(waiting, at_once):
 
 @contextlib.contextmanager
 def _workers(cluster):
-    """Let joblib use a cluster, where there is one; give the errors that mean a lost process."""
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
+    """Let joblib use a cluster, where there is one; give the errors that mean a lost machine."""
     if not cluster:
-        yield BrokenProcessPool
+        try:
+            yield ()
+        except BaseException:  # such as Ctrl-C: no thread is waited for
+            end_all()
+            raise
         return
     try:
         import distributed
@@ -149,19 +150,6 @@ def _workers(cluster):
         ) from error
     with client, joblib.parallel_config(backend="dask", client=client):
         yield distributed.KilledWorker
-
-
-def _in_worker(task, judge, parent):
-    """Run one submission in another process, which ends with the one that asked for it."""
-    if os.getppid() == parent and not any(t.name == WATCH for t in threading.enumerate()):
-
-        def watch():
-            while os.getppid() == parent:
-                time.sleep(TICK_S)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=watch, name=WATCH, daemon=True).start()
-    return run_one(task, judge)
 
 
 # One

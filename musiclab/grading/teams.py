@@ -4,8 +4,6 @@ Who is in which team stands in a table: the teacher's own, or Moodle's
 worksheet of an assignment for groups, which has a column «Grupo».
 """
 
-import re
-import unicodedata
 from dataclasses import dataclass, replace
 
 from musiclab.errors import GradingError
@@ -18,6 +16,7 @@ from musiclab.grading.lms import (
     fill_worksheet,
     last_number,
     read_rows,
+    words_of,
 )
 
 STUDENT = {"student", "estudiante", "alumno", "alumna", "alumnado", "nombre", "name"}
@@ -71,11 +70,11 @@ def read_members(path):
             raise GradingError(
                 f"en «{shown(path)}», una fila de «{team}» no dice quién: escribe el nombre o bórrala"
             )
-        if not team or not _key(team):
+        if not team or not words_of(team):
             continue
         number = last_number(cell_of(row, columns, "identifier"))
-        known = members.setdefault((_key(name), number), Member(name, team, number))
-        if _key(known.team) != _key(team):
+        known = members.setdefault((words_of(name), number), Member(name, team, number))
+        if words_of(known.team) != words_of(team):
             raise GradingError(
                 f"en «{shown(path)}», «{name}» está en «{known.team}» y en «{team}»: deja una fila"
             )
@@ -91,13 +90,13 @@ def teams_of(handed_in, members, path):
 
     Raises GradingError for a team with two submissions, and where no team has any.
     """
-    team_of = {_key(one.name): _key(one.team) for one in members}
+    team_of = {words_of(one.name): words_of(one.team) for one in members}
     teams = {}
     for one in members:
-        teams.setdefault(_key(one.team), []).append(one)
+        teams.setdefault(words_of(one.team), []).append(one)
     found, whose = {}, {}
     for one in handed_in:
-        name = _key(one.name)
+        name = words_of(one.name)
         team = name if name in teams else team_of.get(name)
         if team is None:
             continue
@@ -123,7 +122,7 @@ def spread(class_, teams, path):
     """
     # In Moodle's zip of an assignment for groups, numbers are those of groups.
     grouped = any(
-        _key(one.name) == _key(teams[one.id][0].team) for one in class_ if one.id in teams
+        words_of(one.name) == words_of(teams[one.id][0].team) for one in class_ if one.id in teams
     )
     alone = [one for one in class_ if one.id not in teams]
     people, taken = [], {one.id for one in alone}
@@ -131,7 +130,7 @@ def spread(class_, teams, path):
         if one.id not in teams:
             people.append(replace(one, lms="") if grouped and one.lms == "moodle" else one)
         for member in teams.get(one.id, ()):
-            own = _key(member.name) == _key(one.name)
+            own = words_of(member.name) == words_of(one.name)
             people.append(
                 replace(
                     one,
@@ -150,8 +149,8 @@ def spread(class_, teams, path):
 
 def without_submission(members, teams):
     """Return the sentence on the teams that have handed in nothing, in a list; none, if all have."""
-    done = {_key(one.team) for some in teams.values() for one in some}
-    missing = {_key(one.team): one.team for one in members if _key(one.team) not in done}
+    done = {words_of(one.team) for some in teams.values() for one in some}
+    missing = {words_of(one.team): one.team for one in members if words_of(one.team) not in done}
     return [f"Sin entrega: {', '.join(missing.values())}."] if missing else []
 
 
@@ -162,9 +161,3 @@ def _free_id(member, taken):
     while (name := wanted if number == 1 else f"{wanted}-{number}") in taken:
         number += 1
     return name
-
-
-def _key(name):
-    """Return the words of a name, whatever stands between them: Moodle writes «_» as a space."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return tuple(re.findall(r"[^\W_]+", bare.casefold()))
