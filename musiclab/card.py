@@ -78,6 +78,7 @@ def _about(song):
 
 def _sound(song, title):
     mp3 = mp3_bytes(render(song))
+    player = player_html(mp3)
     # No letter of the title that a file system might refuse.
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in title)
     links = []
@@ -87,7 +88,6 @@ def _sound(song, title):
     ):
         url = data_url(data, kind)
         links.append(f'<a download="{name}.{suffix}" href="{url}">{label}</a>')
-    player = player_html(mp3)
     return f"{player}\n<p style='margin:0'>Descargar: {' · '.join(links)}</p>"
 
 
