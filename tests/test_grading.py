@@ -808,7 +808,7 @@ def test_a_table_of_teams_that_does_not_fit_is_a_sentence(grading, tmp_path, tex
 
 def test_the_page_for_teachers_is_true(tmp_path, monkeypatch):
     """Its commands are run as written, in their order, on a class with a hole of each kind."""
-    from musiclab.grading.box import check_machine
+    from musiclab.grading.machine import check_machine
 
     monkeypatch.chdir(tmp_path)
     files = {

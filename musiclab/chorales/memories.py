@@ -6,7 +6,7 @@ import numpy as np
 
 from musiclab.chorales.files import BAR, MEMORIES, N_VOICES, SOURCES
 
-ENOUGH = 2  # times: Bach says a bar or more of his own once more in one sixteenth of 1,800
+ENOUGH = 1  # time that a bar or more is said again: Bach says it oftener in one sixteenth of 1,800
 
 
 class Memory:
@@ -16,8 +16,8 @@ class Memory:
     guesses the commonest continuation: a repeat, a sequence, a cadence
     or, from the melody alone, a tune that it knows.
 
-    enough: how often a stretch of a bar or more may have gone on before; after that nothing
-        is guessed. Without it what is written from its own memory goes round in circles
+    enough: how often a stretch of a bar or more may have gone on before; after that nothing is
+        guessed. Without this what is written from its own memory goes round in circles
     """
 
     def __init__(self, voices, lengths, enough=None):
