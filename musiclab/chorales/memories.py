@@ -6,7 +6,7 @@ import numpy as np
 
 from musiclab.chorales.files import BAR, MEMORIES, N_VOICES, SOURCES
 
-ENOUGH = 1  # time that a bar or more is said again: Bach says it oftener in one sixteenth of 1,800
+ENOUGH = 2  # times that a bar or more is said again: Bach says it oftener in one sixteenth of 5,800
 
 
 class Memory:
