@@ -3,7 +3,7 @@
     .venv/bin/python scripts/make_gallery.py
 
 Needs the sets `bach` and `folk`, docs/song.mid, the first lesson's song, and
-docs/gallery/coral_red.mid: seed 6 of `musiclab chorale`.
+docs/gallery/coral_red.mid: seed 7 of `musiclab chorale`.
 """
 
 import typst
