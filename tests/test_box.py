@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from musiclab.errors import GradingError
 from musiclab.exercises import Exercise, Question
 from musiclab.exercises.comparing import difference
-from musiclab.grading import box, confining, judging, serving
+from musiclab.grading import borrowed, box, confining, judging, serving
 from musiclab.grading.borrowed import is_borrowed
 from musiclab.grading.codec import decode, encode
 from musiclab.grading.confining import Limits
@@ -895,6 +895,15 @@ def test_answers_that_are_musiclabs_are_flagged(name):
     assert is_borrowed([("c", line) for line in source.split("\n\n")], "f") == (name in BORROWED)
 
 
+def test_a_line_that_binds_many_names_is_looked_at_once(monkeypatch):
+    # Once a name, five thousand of them took the grader minutes.
+    looked = []
+    monkeypatch.setattr(borrowed, "_reaches", looked.append)
+    names = ", ".join(f"a{k}" for k in range(50))
+    assert not is_borrowed([("c", f"{names} = [{names}]"), ("d", "f = a1")], "f")
+    assert len(looked) == 2
+
+
 @needs_box
 def test_a_function_of_musiclabs_gets_no_mark(spaces):
     source = (
@@ -985,3 +994,14 @@ def test_data_that_nobody_encodes_is_refused(data):
     else:
         with pytest.raises(ValueError):
             decode(data)
+
+
+def test_values_whose_hashes_are_alike_are_refused():
+    # A set of a hundred thousand held the interpreter, and all that was judged beside it.
+    alike = [["i", hex(k * (2**61 - 1))] for k in range(1, 1001)]
+    for data in (["s", alike], ["z", alike], ["d", [[one, 0] for one in alike]]):
+        with pytest.raises(ValueError, match="alike"):
+            decode(data)
+    whole = set(range(-1000, 1000)) | {"a", (1, 2), 0.5}
+    assert decode(encode(whole)) == whole
+    assert len(decode(["l", alike])) == 1000

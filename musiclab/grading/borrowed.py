@@ -20,7 +20,7 @@ def is_borrowed(cells, name):
     bound, imported = _bindings(tuple(cells))
     if _hands_on(bound.get(name, []), imported):
         return True
-    seen, waiting = set(), [name]
+    seen, waiting, walked = set(), [name], set()
     while waiting:
         current = waiting.pop()
         if current in seen:
@@ -28,7 +28,9 @@ def is_borrowed(cells, name):
         seen.add(current)
         if _of_exercises(imported.get(current, "")):
             return True
-        for node in bound.get(current, []):
+        # Once each: a thousand names may be bound by one line, which reads them all.
+        for node in set(bound.get(current, [])) - walked:
+            walked.add(node)
             if _reaches(node):
                 return True
             waiting += _names(node)
