@@ -43,7 +43,7 @@ def defines(cells, name):
     return name in bound or name in imported
 
 
-@lru_cache(maxsize=64)  # more notebooks than are judged at once
+@lru_cache(maxsize=8)  # a tree takes 600 times its source
 def _bindings(cells):
     """Return ({name: the nodes that bind it}, {name: the dotted name that it is imported from})."""
     bound, imported = {}, {}

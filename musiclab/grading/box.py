@@ -45,7 +45,7 @@ TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 180.0
 ENDS_BY_ITSELF_S, PATIENCE = 0.2, 4
 HOLDER = ("cat",)  # keeps a box open until its input ends
 NO_MEMORY, BROKEN_OFF = "máquina", "fin"  # what ends a box through no fault of its own
-MOST_ANSWER = 8 * 2**20 + 64  # bytes of a line
+MOST_ANSWER, MOST_WAITING = 8 * 2**20 + 64, 4  # bytes of a line, and lines that nobody has read
 REMEDY = (
     "usa Linux con bubblewrap, en Windows WSL2, en otro sistema Docker, o corrige sin aislar "
     "solo entregas de confianza (--trust-submissions)"
@@ -96,7 +96,7 @@ class Box:
         self.stopped_by = ""
         self._python = self._waiting = None
         self._process, self._threads, self._pipes = None, (), ()
-        self._seen, self._lines = {}, queue.Queue(maxsize=64)
+        self._seen, self._lines = {}, queue.Queue(maxsize=MOST_WAITING)
         self._closed = threading.Event()
         self.allow(STARTS_WITHIN_S)
         self._seat = make_seat()

@@ -22,6 +22,7 @@ import numpy as np
 
 MOST_NODES, DEEPEST, MOST_ITEMS = 200_000, 30, 10_000
 MOST_BITS, MOST_BYTES = 16_000, 4 * 2**20
+MOST_DIMENSIONS = 8  # of an array: what shows it walks through all of them
 MOST_ALIKE = 100  # values of one hash in a set or a dict: each is compared with all others
 TOO_LARGE = "un valor demasiado grande"
 DTYPE = re.compile(r"[<>|=]?[biufc](1|2|4|8|16)")
@@ -225,7 +226,7 @@ def _single(tag, rest, budget):
 
 
 def _decoded_array(dtype, shape, raw, budget):
-    if not DTYPE.fullmatch(dtype) or len(shape) > 32:
+    if not DTYPE.fullmatch(dtype) or len(shape) > MOST_DIMENSIONS:
         raise ValueError("not an array of numbers")
     raw = base64.b64decode(raw)
     budget.spend(len(raw))

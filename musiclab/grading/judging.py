@@ -110,12 +110,15 @@ class _Sitting:
 
     def _run(self, seconds):
         """Run all cells but those that are skipped; raise _EndedAtError with the cell that ended it."""
-        errors, place = {}, 0
+        errors, place, n_heard = {}, 0, 0
         end = time.monotonic() + seconds
         chosen = [(k, cell) for k, (_, cell) in enumerate(self.cells) if k not in self.skipped]
         try:
             key = self._send({"cells": chosen})
             while (answer := self.box.receive()).get("id") != key:
+                n_heard += 1
+                if n_heard > 2 * len(chosen):  # a cell begins, and may end with an error
+                    self.box.end("respuesta")
                 k = answer.get("cell")
                 if type(k) is int and 0 <= k < len(self.cells):
                     place = k

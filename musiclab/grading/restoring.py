@@ -16,7 +16,7 @@ from musiclab.course.parameters import EXHAUSTED
 from musiclab.grading.leaks import grade_id, unaccented
 from musiclab.grading.matching import defined_name, names_of
 
-MOST_CELLS, MOST_SOURCE = 2000, 2**21  # of a submission; characters of all its sources
+MOST_CELLS, MOST_SOURCE = 2000, 2**18  # of a submission; characters of all its sources
 UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
 INJECTED = "parametros-de-la-correccion"
 _DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
