@@ -304,8 +304,9 @@ _KINDS = {
 
 def read_notebook(path):
     """Return nbformat's notebook of a file. Raises ParameterError for what is none."""
-    # A grammar of web addresses that jsonschema looks for: seconds to build, and nothing asks it.
-    sys.modules.setdefault("rfc3987_syntax", None)
+    # Grammars of web addresses that jsonschema looks for: seconds to build, and nothing asks them.
+    for name in ("rfc3987_syntax", "rfc3986_validator"):
+        sys.modules.setdefault(name, None)
     import nbformat
 
     try:

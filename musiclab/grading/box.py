@@ -203,6 +203,10 @@ class Box:
         queued = queued_time(self._python) if self._python else 0.0
         self._allowed = (time.monotonic(), seconds, queued)
 
+    def rest(self):
+        """Let the box wait for what it is asked next; who asks says how long the answer may take."""
+        self._allowed = (time.monotonic(), self.limits.total_s, 0.0)
+
     def _is_late(self):
         """Return whether the time is up; on a busy machine it comes later, PATIENCE times at most."""
         since, seconds, queued = self._allowed

@@ -165,7 +165,7 @@ class _Sitting:
                 # Something else was written than answers to what was asked.
                 self.box.end("respuesta")
                 raise BoxEndedError("respuesta")
-            self.box.allow(self.limits.total_s)
+            self.box.rest()
             return answer
         except BoxEndedError as error:
             self._ended(error.reason)
