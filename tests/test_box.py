@@ -23,9 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiclab.errors import GradingError
-from musiclab.exercises import Exercise, Question
+from musiclab.exercises import PENDING, Exercise, Question
 from musiclab.exercises.comparing import difference
-from musiclab.grading import borrowed, box, confining, judging, serving
+from musiclab.grading import borrowed, box, confining, inner, judging, serving
 from musiclab.grading.borrowed import is_borrowed
 from musiclab.grading.codec import decode, encode
 from musiclab.grading.confining import Limits
@@ -1033,3 +1033,14 @@ def test_an_array_of_many_dimensions_is_refused():
     assert decode(encode(np.ones((2,) * 8))).shape == (2,) * 8
     with pytest.raises(ValueError):
         decode(["a", "<f8", [1] * 9, base64.b64encode(bytes(8)).decode()])
+
+
+def test_the_checks_of_a_notebook_call_nothing_in_a_box(monkeypatch):
+    """They did where an exercise had been imported before the box."""
+    from musiclab.exercises.representing import check_transportar
+
+    monkeypatch.setattr(Exercise, "judge", Exercise.judge)  # put back at the end
+    inner._leave_checks_out()
+    called = []
+    verdict = check_transportar(lambda *arguments: called.append(arguments))
+    assert (verdict.status, called) == (PENDING, [])

@@ -147,13 +147,13 @@ def _shell(home):
 
 
 def _leave_checks_out():
-    """Let the checks of a notebook say «pendiente»: they take time, and earn nothing here."""
-    from musiclab.exercises import PENDING, Exercise, Question, Verdict
+    """Let the checks of a notebook say «pendiente»: they take time, and earn nothing here.
 
-    def check(exercise, answer, seed=0):
-        return Verdict(exercise.name, PENDING)
+    A notebook's check_… is bound to its exercise already where that was imported before.
+    """
+    from musiclab.exercises import PENDING, Exercise, Verdict
 
-    Exercise.check = Question.check = check
+    Exercise.judge = lambda exercise, call_it, seed=0: Verdict(exercise.name, PENDING)
 
 
 def run_cell(shell, source):
