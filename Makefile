@@ -37,7 +37,7 @@ bench: env ## mide la velocidad al lado del tutorial original: una media hora
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/speed.py
 
-bench-learning: env ## mide qué aprende cada red, y si escucha su ruido: unos 25 minutos
+bench-learning: env ## mide qué aprende cada red, y si escucha su ruido: una media hora
 	$(BIN)/python benchmarks/learning.py
 	$(BIN)/python benchmarks/noise.py
 
