@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from strategies import random_chorale
 
+from musiclab.backend import tf
 from musiclab.chorales import ChoraleModel, Settings, fitting
 from musiclab.chorales.corpus import MAX_SIXTEENTHS, Batches, Corpus
 from musiclab.chorales.files import NOT_YET, ORDER
@@ -20,6 +21,14 @@ from musiclab.training import CHECKPOINT
 from musiclab.training.archive import read_archive, write_archive
 
 SMALL = Settings(units=4, width=6, steps=4, epoch_steps=2, window=16, batch_size=3, margin=6)
+
+
+@pytest.fixture
+def eagerly():
+    """Networks are not traced first, which is what costs time where a training has few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +158,7 @@ def test_a_model_of_a_lesson_is_no_chorale_model(make_bundle, tmp_path):
         ChoraleModel.load(path)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_short_and_silent_chorales_are_taken(valid):
     short, silent = random_chorale(1, 5), random_chorale(2, 40)
     silent[:, 2] = 0
@@ -160,6 +170,7 @@ def test_short_and_silent_chorales_are_taken(valid):
         ChoraleModel([alone], SMALL)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_training_that_diverges_is_told(chorales, valid):
     model = ChoraleModel(chorales, replace(SMALL, learning_rate=float("nan")))
     with pytest.raises(ParameterError, match="paso 2"):
@@ -177,6 +188,7 @@ class KillError(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_training_that_was_killed_ends_as_one_left_alone(chorales, valid, tmp_path, monkeypatch):
     """Five steps in epochs of two: killed before there is a checkpoint, then after one."""
     settings = replace(SMALL, steps=5)
@@ -202,6 +214,7 @@ def test_a_training_that_was_killed_ends_as_one_left_alone(chorales, valid, tmp_
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_of_other_chorales_or_settings_is_refused(chorales, valid, tmp_path):
     settings = replace(SMALL, steps=2)
     model = ChoraleModel(chorales, settings)
@@ -219,6 +232,7 @@ def test_a_checkpoint_of_other_chorales_or_settings_is_refused(chorales, valid, 
         model.train(valid, tmp_path)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_of_other_contents_is_refused_and_the_model_left_alone(
     chorales, valid, tmp_path
 ):
@@ -274,6 +288,7 @@ def test_no_transposition_leads_to_what_a_voice_seldom_sings():
     assert list(corpus.keys(odd[:, ORDER])) == [0]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_every_idea_can_be_left_out(chorales, valid):
     def loss(*ideas):
         model = ChoraleModel(chorales[:2], replace(SMALL, steps=2, without=ideas))
