@@ -12,6 +12,7 @@ ops, layers = keras.ops, keras.layers
 GAIN = 4.0  # of tables of weights: what happens seldom is learned in few steps
 LOG_SHARES, OF_ENDS = "log_shares", "of_ends"
 UNDECAYED = (LOG_SHARES, OF_ENDS)  # names of weights that no decay draws back to zero
+N_OTHERS = N_VOICES - 1  # voices that may have been chosen before one
 TONES = 3.0  # shares of twelve classes are small: so many times as large
 BARS = 4 * PHRASES
 SURE = 16.0  # of a table of what never happens
@@ -20,8 +21,8 @@ SURE = 16.0  # of a table of what never happens
 class OneHots(layers.Layer):
     """(..., n) classes -> (..., sum of sizes): one-hot vectors side by side, -1 is all zeros."""
 
-    def __init__(self, sizes, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, sizes):
+        super().__init__()
         self.sizes = sizes
 
     def call(self, classes):
@@ -29,17 +30,25 @@ class OneHots(layers.Layer):
         return ops.concatenate(columns, axis=-1)
 
 
-class IntervalScores(layers.Layer):
+class Scores(layers.Layer):
+    """A score (..., n_symbols) of each symbol that may come next, by something that is known."""
+
+    def __init__(self, n_symbols):
+        super().__init__()
+        self.n_symbols = n_symbols
+
+    def table(self, *shape, name=None):
+        """Return weights that begin at zero: no dropout ever switches them off."""
+        return self.add_weight(shape=shape, initializer="zeros", name=name)
+
+
+class IntervalScores(Scores):
     """Score every symbol by its interval from some notes.
 
     (hidden (..., H), notes (..., n)) -> (..., n_symbols); notes of 0 and -1 say nothing.
     """
 
     N = 24  # -12 to 11 semitones; wider ones fold onto the same pitch class
-
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
 
     def build(self, hidden_shape, notes_shape):
         self.dense = layers.Dense(notes_shape[-1] * self.N)
@@ -55,7 +64,7 @@ class IntervalScores(layers.Layer):
         return ops.sum(ops.where(sounding, scores, 0.0), axis=-2)
 
 
-class PairScores(layers.Layer):
+class PairScores(Scores):
     """Score every symbol by how its voice would move, alone and together with each chosen before.
 
     (voice (..., 1), own (..., 1), around (..., n), chosen (..., n)) -> (..., n_symbols): which
@@ -68,19 +77,11 @@ class PairScores(layers.Layer):
 
     WIDEST = 24  # semitones: what a voice moves further counts as this much
 
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
-
-    def build(self, voice_shape, own_shape, around_shape, chosen_shape):
-        self.n_others = chosen_shape[-1]
-        pairs = N_VOICES * self.n_others
-        self.alone = self._table(N_VOICES * (2 * self.WIDEST + 1), 1)
-        self.any_two = self._table(12 * 3, 12 * 3)
-        self.each_two = self._table(pairs * 12 * 5, 12 * 5)
-
-    def _table(self, n_before, n_after):
-        return self.add_weight(shape=(n_before, n_after), initializer="zeros")
+    def __init__(self, n_symbols):
+        super().__init__(n_symbols)
+        self.alone = self.table(N_VOICES * (2 * self.WIDEST + 1), 1)
+        self.any_two = self.table(12 * 3, 12 * 3)
+        self.each_two = self.table(N_VOICES * N_OTHERS * 12 * 5, 12 * 5)
 
     def call(self, voice, own, around, chosen):
         symbols = ops.arange(self.n_symbols)
@@ -96,7 +97,7 @@ class PairScores(layers.Layer):
         before = from_ * 3 + _direction(others)
         after = to * 3 + _direction(moves)
         together = ops.take_along_axis(ops.take(self.any_two, before, axis=0), after, axis=-1)
-        pair = voice * self.n_others + np.arange(self.n_others)
+        pair = voice * N_OTHERS + np.arange(N_OTHERS)
         before = (pair * 12 + from_) * 5 + _kind_of_motion(others)
         after = to * 5 + _kind_of_motion(moves)
         each = ops.take(self.each_two, before, axis=0)
@@ -117,7 +118,7 @@ def _kind_of_motion(semitones):
     return 2 + ops.sign(semitones) * (1 + leap)
 
 
-class RangeScores(layers.Layer):
+class RangeScores(Scores):
     """Score every symbol by which voice would sing it: a table of weights, never switched off nor decayed.
 
     It begins with what `Corpus.log_shares` counts: training alone never comes to where it
@@ -126,19 +127,15 @@ class RangeScores(layers.Layer):
     voice (...) -> (..., n_symbols)
     """
 
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
-
-    def build(self, voice_shape):
-        shape = (N_VOICES, self.n_symbols)
-        self.table = self.add_weight(shape=shape, initializer="zeros", name=LOG_SHARES)
+    def __init__(self, n_symbols):
+        super().__init__(n_symbols)
+        self.shares = self.table(N_VOICES, n_symbols, name=LOG_SHARES)
 
     def call(self, voice):
-        return SURE * ops.take(self.table, voice, axis=0)
+        return SURE * ops.take(self.shares, voice, axis=0)
 
 
-class HoldScores(layers.Layer):
+class HoldScores(Scores):
     """Score each voice's last note by when it might be held: tables of weights, never switched off.
 
     (voice (..., 1), own (..., 1), held (...), place (...), around (..., n), chosen (..., n))
@@ -146,18 +143,10 @@ class HoldScores(layers.Layer):
     bar; of the voices chosen before, a table knows which have moved.
     """
 
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
-
-    def build(self, voice_shape, own_shape, held_shape, place_shape, around_shape, chosen_shape):
-        n_others = chosen_shape[-1]
-        self.powers = 3 ** np.arange(n_others)
-        self.of_time = self._table(N_VOICES * BAR * (HELD + 1))
-        self.of_others = self._table(N_VOICES * 4 * 3**n_others)
-
-    def _table(self, n):
-        return self.add_weight(shape=(n,), initializer="zeros")
+    def __init__(self, n_symbols):
+        super().__init__(n_symbols)
+        self.of_time = self.table(N_VOICES * BAR * (HELD + 1))
+        self.of_others = self.table(N_VOICES * 4 * 3**N_OTHERS)
 
     def call(self, voice, own, held, place, around, chosen):
         voice, held = voice[..., 0], ops.maximum(held, 0)
@@ -165,15 +154,14 @@ class HoldScores(layers.Layer):
         score = ops.take(self.of_time, row, axis=0)
         # Of each voice: it is not chosen yet, it has stayed, it has moved.
         moved = ops.where(chosen > 0, 1 + ops.cast(ops.not_equal(chosen, around), "int32"), 0)
-        row = (voice * 4 + place % 4) * 3 ** len(self.powers) + ops.sum(
-            moved * self.powers, axis=-1
-        )
+        others = ops.sum(moved * 3 ** np.arange(N_OTHERS), axis=-1)
+        row = (voice * 4 + place % 4) * 3**N_OTHERS + others
         score = score + ops.take(self.of_others, row, axis=0)
         return GAIN * score[..., None] * ops.one_hot(own[..., 0], self.n_symbols)
 
 
-class EndScores(layers.Layer):
-    """Score the end of a chorale by what has sounded: tables of weights, never switched off nor decayed.
+class EndScores(Scores):
+    """Score the end of a chorale, and it alone, by what has sounded: tables of weights, never switched off nor decayed.
 
     (previous (..., 4), held (..., 4), came_from (...), place (...), phrase (...), tones (..., n))
     -> (...): the last note of each voice, and for how long it was held; from which interval the
@@ -181,17 +169,13 @@ class EndScores(layers.Layer):
     tone above the bass has sounded. One symbol in a thousand is an end: decay made it ever rarer.
     """
 
-    def build(
-        self, previous_shape, held_shape, came_from_shape, place_shape, phrase_shape, tones_shape
-    ):
-        self.of_chord = self._table(3 * (HELD + 1))
-        self.of_place = self._table(BAR * (HELD + 1))
-        self.of_bar = self._table(BARS)
-        self.of_bass = self._table(2 * LIMIT + 2)
-        self.of_tones = self._table(tones_shape[-1])
-
-    def _table(self, n):
-        return self.add_weight(shape=(n,), initializer="zeros", name=OF_ENDS)
+    def __init__(self):
+        super().__init__(n_symbols=1)
+        self.of_chord = self.table(3 * (HELD + 1), name=OF_ENDS)
+        self.of_place = self.table(BAR * (HELD + 1), name=OF_ENDS)
+        self.of_bar = self.table(BARS, name=OF_ENDS)
+        self.of_bass = self.table(2 * LIMIT + 2, name=OF_ENDS)
+        self.of_tones = self.table(2 * 12, name=OF_ENDS)
 
     def call(self, previous, held, came_from, place, phrase, tones):
         # For how long nothing has moved.
@@ -218,15 +202,11 @@ def _kind_of_triad(chord):
     return kind
 
 
-class ToneScores(layers.Layer):
+class ToneScores(Scores):
     """Score every symbol by how much the tones at each distance from it have sounded.
 
     (hidden (..., H), tones (..., n, 12)) -> (..., n_symbols)
     """
-
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
 
     def build(self, hidden_shape, tones_shape):
         self.n = tones_shape[-2]
@@ -256,15 +236,11 @@ class TonesFrom(layers.Layer):
         return (*notes_shape, tones_shape[-2] * 12)
 
 
-class Pointer(layers.Layer):
+class Pointer(Scores):
     """Add a weight to each symbol that a memory expects, where it expects any.
 
     (hidden (..., H), guess (..., n), trust (..., n)) -> (..., n_symbols)
     """
-
-    def __init__(self, n_symbols, **kwargs):
-        super().__init__(**kwargs)
-        self.n_symbols = n_symbols
 
     def build(self, hidden_shape, guess_shape, trust_shape):
         self.dense = layers.Dense(guess_shape[-1])
