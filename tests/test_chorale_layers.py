@@ -39,7 +39,7 @@ def with_one(layer, inputs, table, place):
 
 def test_a_voice_has_notes_of_its_own():
     voice = np.array([[[2]]], dtype="int32")
-    layer = with_one(RangeScores(N), {"voice": voice}, "table", (2, 17))
+    layer = with_one(RangeScores(N), {"voice": voice}, "shares", (2, 17))
     assert heard(layer, voice=voice) == {17: SURE}
     assert heard(layer, voice=voice - 1) == {}
 
