@@ -117,18 +117,24 @@ REPARTIR = Exercise(
         ),
         "pitch_classes": (
             partial(_split, key=_pitch_classes),
-            "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
-            "Compara los intervalos.",
+            (
+                "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
+                "Compara los intervalos."
+            ),
         ),
         "pitches": (
             partial(_split, key=tuple),
-            "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
-            "intervalos, la diferencia entre cada nota y la siguiente.",
+            (
+                "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
+                "intervalos, la diferencia entre cada nota y la siguiente."
+            ),
         ),
         "parted_twins": (
             partial(_split, key=lambda song: object()),  # no song is like another
-            "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
-            "en lados distintos. Aparta familias enteras.",
+            (
+                "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
+                "en lados distintos. Aparta familias enteras."
+            ),
         ),
         "first_families": (
             partial(_split, order=iter),
@@ -136,8 +142,10 @@ REPARTIR = Exercise(
         ),
         "too_few": (
             _too_few,
-            "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
-            "fraccion * len(canciones).",
+            (
+                "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
+                "fraccion * len(canciones)."
+            ),
         ),
         "thrown_away": (
             _without_twins,
@@ -279,8 +287,10 @@ PASAJE_COPIADO = Exercise(
         ),
         "same_place": (
             partial(_copied, passages=_placed),
-            "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
-            "cualquier nota de cada una.",
+            (
+                "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
+                "cualquier nota de cada una."
+            ),
         ),
         "beginning": (
             lambda song, others: max(

@@ -131,13 +131,17 @@ UNIGRAMA = Exercise(
     wrong={
         "no_smoothing": (
             lambda songs, n: [count / sum(_counts(songs, n)) for count in _counts(songs, n)],
-            "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
-            "sería infinita.",
+            (
+                "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
+                "sería infinita."
+            ),
         ),
         "total_without_ones": (
             _without_the_others,
-            "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
-            "Comprueba que las probabilidades suman 1.",
+            (
+                "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
+                "Comprueba que las probabilidades suman 1."
+            ),
         ),
         "total_one_more": (
             _one_more_in_all,
@@ -145,8 +149,10 @@ UNIGRAMA = Exercise(
         ),
         "kinds_seen": (
             _by_kinds_seen,
-            "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
-            "n_simbolos.",
+            (
+                "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
+                "n_simbolos."
+            ),
         ),
         "only_unseen": (
             _only_the_unseen,

@@ -66,8 +66,10 @@ NUMERO_MIDI = Exercise(
     {
         "octave_from_zero": (
             lambda name: midi_number(name) - 12,
-            "Te falta una octava: el do de la octava 0 es el 12, así que suma 1 a la octava "
-            "antes de multiplicar por 12.",
+            (
+                "Te falta una octava: el do de la octava 0 es el 12, así que suma 1 a la octava "
+                "antes de multiplicar por 12."
+            ),
         ),
         "from_a": (
             partial(midi_number, steps=FROM_A),
@@ -99,8 +101,10 @@ NUMERO_MIDI = Exercise(
         ),
         "within_the_octave": (
             lambda name: midi_number(f"C{name[-1]}") + midi_number(name) % 12,
-            "Una alteración puede salirse de la octava: el do bemol 4 es el si 3. Suma al final, "
-            "sin el resto entre 12.",
+            (
+                "Una alteración puede salirse de la octava: el do bemol 4 es el si 3. Suma al final, "
+                "sin el resto entre 12."
+            ),
         ),
     },
     _two_notes,
@@ -152,8 +156,10 @@ VENTANAS = Exercise(
         ),
         "answer_inside": (
             lambda ids, length: [(window, window[-1]) for window, _ in examples(ids, length)],
-            "La respuesta está dentro de la ventana: la red la copiaría sin aprender nada. Es el "
-            "símbolo siguiente.",
+            (
+                "La respuesta está dentro de la ventana: la red la copiaría sin aprender nada. Es el "
+                "símbolo siguiente."
+            ),
         ),
         "answer_as_list": (
             lambda ids, length: [(window, [answer]) for window, answer in examples(ids, length)],
@@ -167,8 +173,10 @@ VENTANAS = Exercise(
         ),
         "without_the_last": (
             lambda ids, length: examples(ids, length)[:-1],
-            "Falta la última ventana, la que tiene por respuesta el último símbolo: revisa hasta "
-            "dónde llega range.",
+            (
+                "Falta la última ventana, la que tiene por respuesta el último símbolo: revisa hasta "
+                "dónde llega range."
+            ),
         ),
         "one_after_another": (
             lambda ids, length: examples(ids, length)[::length],

@@ -5,6 +5,8 @@ are whole sixteenths. Its tokens are `60.64.67:4` for what sounds, `r:2` for a
 rest, and END_OF_SONG, which closes every song.
 """
 
+from functools import partial
+
 from musiclab.exercises.artifact import Artifact
 from musiclab.exercises.exercise import Exercise, Question
 from musiclab.music import NoteEvent, Song
@@ -27,32 +29,43 @@ def transportar(alturas, semitonos):
     return [altura for altura in higher if 0 <= altura <= 127]
 
 
-def a_eventos(notas):
-    """Return the tokens of (onset, duration, pitches) tuples that do not overlap, in any order."""
-    tokens, now = [], 0
-    for onset, duration, pitches in sorted(notas):
-        if onset > now:  # nothing has sounded since the last note ended
-            tokens.append(f"r:{onset - now}")
-        tokens.append(_chord(sorted(pitches), duration))
-        now = onset + duration
+def _since_the_end(onset, end, before):
+    return onset - end
+
+
+def a_eventos(notas, silence=_since_the_end, shortest=1, order=sorted, chord=sorted):
+    """Return the tokens of (onset, duration, pitches) tuples that do not overlap, in any order.
+
+    silence: (onset, end and onset of the note before) -> how long nothing sounds;
+        with the others, what students get wrong
+    """
+    tokens, end, before = [], 0, 0
+    for onset, duration, pitches in order(notas):
+        rest = silence(onset, end, before)
+        if rest >= shortest:  # nothing has sounded since the last note ended
+            tokens.append(f"r:{rest}")
+        name = ".".join(map(str, chord(pitches)))
+        tokens.append(f"{name}:{duration}")
+        end, before = onset + duration, onset
     return [*tokens, END_OF_SONG]
 
 
-def _chord(pitches, duration):
-    return ".".join(map(str, pitches)) + f":{duration}"
-
-
-def de_eventos(simbolos):
+def de_eventos(simbolos, notes_last=True):
     """Return the (onset, duration, pitches) tuples of tokens, up to END_OF_SONG."""
+    return [note for note in _with_rests(simbolos, notes_last) if note[2]]
+
+
+def _with_rests(tokens, notes_last=True):
+    """Return what `de_eventos` does, and rests as notes without pitches."""
     notes, now = [], 0
-    for token in simbolos:
+    for token in tokens:
         if token == END_OF_SONG:
             break
         name, duration = token.split(":")
-        if name != "r":
-            pitches = [int(pitch) for pitch in name.split(".")]
-            notes.append((now, int(duration), pitches))
-        now += int(duration)  # rests take time too
+        pitches = [int(pitch) for pitch in name.split(".") if pitch != "r"]
+        notes.append((now, int(duration), pitches))
+        if notes_last or not pitches:
+            now += int(duration)  # rests take time too
     return notes
 
 
@@ -118,13 +131,17 @@ def _some_song(rng):
 # Hearing the difference
 
 
-def _heard(expected, got):
-    """Return two players, of what was asked for and of what came; lists of notes as `de_eventos`."""
-    players = ""
-    for title, notes in (("Lo que se pide", expected), ("Lo que da tu función", got)):
-        if notes:
-            players += player(_song(notes), title).data
-    return players
+def _heard(read):
+    """Return what shows two answers, of which read(answer) is notes as `de_eventos` gives them."""
+
+    def show(arguments, expected, got):
+        players = ""
+        for title, answer in (("Lo que se pide", expected), ("Lo que da tu función", got)):
+            if notes := read(answer):
+                players += player(_song(notes), title).data
+        return players
+
+    return show
 
 
 def _song(notes):
@@ -135,83 +152,20 @@ def _song(notes):
     return Song(tuple(events), tempo_bpm=96.0)
 
 
-def _melody_notes(pitches):
+def _melody(pitches):
     return [(2 * k, 2, [pitch]) for k, pitch in enumerate(pitches)]
-
-
-def _hear_melodies(arguments, expected, got):
-    return _heard(_melody_notes(expected), _melody_notes(got))
-
-
-def _hear_tokens(arguments, expected, got):
-    return _heard(de_eventos(expected), de_eventos(got))
-
-
-def _hear_notes(arguments, expected, got):
-    return _heard(expected, got)
 
 
 # Known misconceptions
 
 
-def _tokens(notes, rests=True, sort_notes=True, sort_pitches=True, now=0, end=True):
-    """Return what `a_eventos` gives when a step of it is left out."""
-    tokens = []
-    for onset, duration, pitches in sorted(notes) if sort_notes else notes:
-        if rests and onset > now:
-            tokens.append(f"r:{onset - now}")
-        tokens.append(_chord(sorted(pitches) if sort_pitches else pitches, duration))
-        now = onset + duration
-    return [*tokens, END_OF_SONG] if end else tokens
+def _without_first_rest(notas):
+    tokens = a_eventos(notas)
+    return tokens[1:] if tokens[0].startswith("r:") else tokens
 
 
-def _rests_until_onset(notas):
-    """Measure a rest from the start of the song and not from the last note."""
-    tokens, now = [], 0
-    for onset, duration, pitches in sorted(notas):
-        if onset > now:
-            tokens.append(f"r:{onset}")
-        tokens.append(_chord(sorted(pitches), duration))
-        now = onset + duration
-    return [*tokens, END_OF_SONG]
-
-
-def _rests_from_onset(notas):
-    """Measure a rest from the onset of the last note and not from its end."""
-    tokens, now = [], 0
-    for onset, duration, pitches in sorted(notas):
-        if onset > now:
-            tokens.append(f"r:{onset - now}")
-        tokens.append(_chord(sorted(pitches), duration))
-        now = onset
-    return [*tokens, END_OF_SONG]
-
-
-def _empty_rests(notas):
-    """Write a rest before every note, of nothing at all too."""
-    tokens, now = [], 0
-    for onset, duration, pitches in sorted(notas):
-        tokens += [f"r:{onset - now}", _chord(sorted(pitches), duration)]
-        now = onset + duration
-    return [*tokens, END_OF_SONG]
-
-
-def _notes(tokens, rests_pass=True, notes_pass=True, stop=True, keep_rests=False):
-    """Return what `de_eventos` gives when a step of it is left out."""
-    notes, now = [], 0
-    for token in tokens:
-        if token == END_OF_SONG:
-            if stop:
-                break
-            continue
-        name, duration = token.split(":")
-        if name != "r":
-            notes.append((now, int(duration), [int(pitch) for pitch in name.split(".")]))
-        elif keep_rests:
-            notes.append((now, int(duration), []))
-        if rests_pass if name == "r" else notes_pass:
-            now += int(duration)
-    return notes
+def _without_rests(tokens):
+    return [token for token in tokens if not token.startswith("r:")]
 
 
 CLASE = Exercise(
@@ -310,7 +264,7 @@ TRANSPORTAR = Exercise(
             "Has ordenado las notas y quitado las repetidas: conserva la melodía como es.",
         ),
     },
-    show=_hear_melodies,
+    show=_heard(_melody),
 )
 
 A_EVENTOS = Exercise(
@@ -319,35 +273,35 @@ A_EVENTOS = Exercise(
     _songs,
     {
         "no_first_rest": (
-            lambda notas: _tokens(notas, now=min((n[0] for n in notas), default=0)),
+            _without_first_rest,
             "Has olvidado el silencio del principio: la canción empieza en 0.",
         ),
         "no_rests": (
-            lambda notas: _tokens(notas, rests=False),
+            lambda notas: _without_rests(a_eventos(notas)),
             "Has olvidado los silencios: compara cada inicio con el final de lo anterior.",
         ),
         "rests_until_onset": (
-            _rests_until_onset,
+            partial(a_eventos, silence=lambda onset, end, before: onset * (onset > end)),
             "El silencio dura desde el final de lo anterior, no desde el principio de la canción.",
         ),
         "rests_from_onset": (
-            _rests_from_onset,
+            partial(a_eventos, silence=lambda onset, end, before: onset - before),
             "El silencio se cuenta desde el final de lo anterior, no desde su inicio.",
         ),
         "empty_rests": (
-            _empty_rests,
+            partial(a_eventos, shortest=0),
             "Has escrito silencios que no duran nada: solo los hay donde no suena nada.",
         ),
         "unsorted_notes": (
-            lambda notas: _tokens(notas, sort_notes=False),
+            partial(a_eventos, order=iter),
             "Has olvidado ordenar las notas por su inicio.",
         ),
         "unsorted_pitches": (
-            lambda notas: _tokens(notas, sort_pitches=False),
+            partial(a_eventos, chord=iter),
             "Has olvidado ordenar las alturas de los acordes, de grave a aguda.",
         ),
         "no_end": (
-            lambda notas: _tokens(notas, end=False),
+            lambda notas: a_eventos(notas)[:-1],
             "Has olvidado cerrar la canción con «fin».",
         ),
         "ends": (
@@ -363,7 +317,7 @@ A_EVENTOS = Exercise(
             "Has escrito una sola altura de cada acorde: van todas, con un punto entre ellas.",
         ),
     },
-    show=_hear_tokens,
+    show=_heard(de_eventos),
 )
 
 DE_EVENTOS = Exercise(
@@ -372,19 +326,19 @@ DE_EVENTOS = Exercise(
     _token_lists,
     {
         "rests_take_no_time": (
-            lambda simbolos: _notes(simbolos, rests_pass=False),
+            lambda simbolos: de_eventos(_without_rests(simbolos)),
             "Has saltado los silencios: no suenan, pero el tiempo pasa.",
         ),
         "notes_take_no_time": (
-            lambda simbolos: _notes(simbolos, notes_pass=False),
+            partial(de_eventos, notes_last=False),
             "Has olvidado que el tiempo pasa también mientras suena una nota.",
         ),
         "goes_on": (
-            lambda simbolos: _notes(simbolos, stop=False),
+            lambda simbolos: de_eventos([token for token in simbolos if token != END_OF_SONG]),
             "Has seguido detrás de «fin»: la canción acaba ahí.",
         ),
         "rests_are_notes": (
-            lambda simbolos: _notes(simbolos, keep_rests=True),
+            _with_rests,
             "Has devuelto los silencios como notas sin alturas: solo hacen pasar el tiempo.",
         ),
         "ends": (
@@ -400,7 +354,7 @@ DE_EVENTOS = Exercise(
             "Has dejado las alturas como textos: conviértelas con int(...).",
         ),
     },
-    show=_hear_notes,
+    show=_heard(list),
 )
 
 WAIT = Question(
