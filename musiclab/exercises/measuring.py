@@ -4,7 +4,9 @@ Conventions: probabilities are floats in (0, 1], NLL is in nats; symbols are
 ids from 0.
 """
 
+from functools import partial
 from math import e, log
+from statistics import fmean
 
 from musiclab.exercises.exercise import Exercise, Question
 from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
@@ -13,10 +15,9 @@ from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
 
 
 def _nll(probabilities):
-    total = 0.0
-    for p in probabilities:
-        total += -log(p)  # the surprise, in nats: the less it was expected, the larger
-    return total / len(probabilities)
+    # The surprise, in nats: the less it was expected, the larger.
+    surprises = [-log(p) for p in probabilities]
+    return sum(surprises) / len(surprises)
 
 
 def _probabilities(rng):
@@ -24,10 +25,6 @@ def _probabilities(rng):
     for n in (4, 9, 30):
         cases.append(rng.uniform(0.01, 1, n).round(3).tolist())
     return [(probabilities,) for probabilities in cases]
-
-
-def _mean(numbers):
-    return sum(numbers) / len(numbers)
 
 
 NLL = Exercise(
@@ -52,7 +49,7 @@ NLL = Exercise(
             "Has sumado las sorpresas sin dividir entre cuántas son: se pide la media.",
         ),
         "log_of_mean": (
-            lambda p: -log(_mean(p)),
+            lambda p: -log(fmean(p)),
             "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
         ),
         "perplexity": (
@@ -60,7 +57,7 @@ NLL = Exercise(
             "Eso es la perplejidad: te sobra la exponencial.",
         ),
         "mean_probability": (
-            _mean,
+            fmean,
             "Eso es la media de las probabilidades: falta el logaritmo, con su signo.",
         ),
     },
@@ -70,48 +67,41 @@ NLL = Exercise(
 
 
 def _unigram(songs, n_symbols):
-    counts = [1] * n_symbols  # one more than were seen
+    counts = _counts(songs, n_symbols, start=1)  # one more than were seen
+    # Shares of all that was counted, so that they sum to 1.
+    return _shares(counts, sum(counts))
+
+
+def _counts(songs, n_symbols, start=0):
+    counts = [start] * n_symbols
     for song in songs:
         for symbol in song:
             counts[symbol] += 1
-    # Shares of all that was counted, so that they sum to 1.
-    total = sum(counts)
-    return [count / total for count in counts]
-
-
-def _counts(songs, n_symbols):
-    counts = []
-    for symbol in range(n_symbols):
-        counts.append(sum(song.count(symbol) for song in songs))
     return counts
 
 
-def _without_the_others(songs, n_symbols):
-    n = sum(map(len, songs))
-    return [(count + 1) / n for count in _counts(songs, n_symbols)]
+def _shares(counts, total):
+    return [count / total for count in counts]
 
 
-def _one_more_in_all(songs, n_symbols):
-    n = sum(map(len, songs))
-    return [(count + 1) / (n + 1) for count in _counts(songs, n_symbols)]
+def _of_all(count_them):
+    """Return the function that gives the shares of some other counts."""
+
+    def shares(songs, n_symbols):
+        counts = count_them(songs, n_symbols)
+        return _shares(counts, sum(counts))
+
+    return shares
 
 
-def _by_kinds_seen(songs, n_symbols):
-    n = sum(map(len, songs))
-    n_kinds = len(set().union(*songs))
-    return [(count + 1) / (n + n_kinds) for count in _counts(songs, n_symbols)]
+def _with_total(n_more):
+    """Return the function that adds n_more(songs), and not one a symbol, to how many were seen."""
 
+    def shares(songs, n_symbols):
+        n_seen = sum(map(len, songs))
+        return _shares(_counts(songs, n_symbols, start=1), n_seen + n_more(songs))
 
-def _only_the_unseen(songs, n_symbols):
-    counts = [max(count, 1) for count in _counts(songs, n_symbols)]
-    return [count / sum(counts) for count in counts]
-
-
-def _share_of_songs(songs, n_symbols):
-    counts = []
-    for symbol in range(n_symbols):
-        counts.append(1 + sum(symbol in song for song in songs))
-    return [count / sum(counts) for count in counts]
+    return shares
 
 
 def _unigram_cases(rng):
@@ -130,32 +120,32 @@ UNIGRAMA = Exercise(
     _unigram_cases,
     wrong={
         "no_smoothing": (
-            lambda songs, n: [count / sum(_counts(songs, n)) for count in _counts(songs, n)],
+            _of_all(_counts),
             (
                 "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
                 "sería infinita."
             ),
         ),
         "total_without_ones": (
-            _without_the_others,
+            _with_total(lambda songs: 0),
             (
                 "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
                 "Comprueba que las probabilidades suman 1."
             ),
         ),
         "total_one_more": (
-            _one_more_in_all,
+            _with_total(lambda songs: 1),
             "Al total le has sumado un solo 1: súmale n_simbolos, un 1 por símbolo.",
         ),
         "kinds_seen": (
-            _by_kinds_seen,
+            _with_total(lambda songs: len(set().union(*songs))),
             (
                 "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
                 "n_simbolos."
             ),
         ),
         "only_unseen": (
-            _only_the_unseen,
+            _of_all(lambda songs, n: [count or 1 for count in _counts(songs, n)]),
             "Has dado un 1 solo a lo que no ha salido: súmalo a todas las cuentas.",
         ),
         "first_song": (
@@ -163,11 +153,11 @@ UNIGRAMA = Exercise(
             "Solo has contado la primera canción: cuéntalas todas.",
         ),
         "songs_not_symbols": (
-            _share_of_songs,
+            lambda songs, n: _unigram(map(set, songs), n),
             "Has contado en cuántas canciones sale cada símbolo: cuenta cuántas veces sale.",
         ),
         "counts": (
-            lambda songs, n: [count + 1 for count in _counts(songs, n)],
+            partial(_counts, start=1),
             "Eso son las cuentas: divídelas entre su suma.",
         ),
     },
@@ -210,15 +200,5 @@ check_pregunta_1 = PREGUNTA_1.check
 check_pregunta_2 = PREGUNTA_2.check
 check_pregunta_3 = PREGUNTA_3.check
 
-ALL = {
-    exercise.name: exercise
-    for exercise in (
-        NLL,
-        UNIGRAMA,
-        REPARTIR,
-        PASAJE_COPIADO,
-        PREGUNTA_1,
-        PREGUNTA_2,
-        PREGUNTA_3,
-    )
-}
+EVERY = (NLL, UNIGRAMA, REPARTIR, PASAJE_COPIADO, PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EVERY}
