@@ -4,6 +4,8 @@ Conventions: rows are examples, so an input x (n_inputs,) meets its weights as
 x @ W, with W (n_inputs, n_units), U (n_units, n_units) and b (n_units,).
 """
 
+from functools import partial
+
 import numpy as np
 
 from musiclab.diagrams import unrolled
@@ -18,10 +20,6 @@ def _weights(rng, n_inputs, n_units):
     U = rng.normal(0, 0.6, (n_units, n_units)).round(2)
     b = rng.uniform(0.3, 0.9, n_units).round(2)
     return W, U, b
-
-
-def _logistic(x):
-    return 1 / (1 + np.exp(-x))
 
 
 # 1. One step
@@ -41,6 +39,10 @@ def _step(x, h, W, U, b):
     return new
 
 
+def _linear(x, h, W, U, b):
+    return x @ W + h @ U + b
+
+
 def _step_cases(rng):
     # As many inputs as units comes first: there a transposed W fits, and can be told.
     sizes = [(2, 2), (3, 3), (1, 2), (4, 3), (8, 5)]
@@ -58,11 +60,11 @@ PASO_RNN = Exercise(
     _step_cases,
     {
         "no_bias": (
-            lambda x, h, W, U, b: np.tanh(x @ W + h @ U),
+            lambda x, h, W, U, b: _step(x, h, W, U, 0 * b),
             "Has olvidado el sesgo: suma b antes de la tanh.",
         ),
         "no_tanh": (
-            lambda x, h, W, U, b: x @ W + h @ U + b,
+            _linear,
             "Has olvidado la tanh: sin ella, el estado puede crecer sin límite.",
         ),
         "no_state": (
@@ -70,15 +72,15 @@ PASO_RNN = Exercise(
             "Has olvidado el estado anterior: falta h @ U, y sin él la red no recuerda nada.",
         ),
         "transposed_state": (
-            lambda x, h, W, U, b: np.tanh(x @ W + U @ h + b),
+            lambda x, h, W, U, b: _step(x, h, W, U.T, b),
             "Has traspuesto U: el vector va delante de la matriz, h @ U y no U @ h.",
         ),
         "transposed_input": (
-            lambda x, h, W, U, b: np.tanh(W @ x + h @ U + b),
+            lambda x, h, W, U, b: _step(x, h, W.T, U, b),
             "Has traspuesto W: el vector va delante de la matriz, x @ W y no W @ x.",
         ),
         "both_transposed": (
-            lambda x, h, W, U, b: np.tanh(W @ x + U @ h + b),
+            lambda x, h, W, U, b: _step(x, h, W.T, U.T, b),
             "Has traspuesto las dos matrices: el vector va delante, x @ W y h @ U.",
         ),
         "bias_outside": (
@@ -90,11 +92,11 @@ PASO_RNN = Exercise(
             "Has aplicado la tanh a cada sumando: primero se suma todo y luego, una sola tanh.",
         ),
         "logistic": (
-            lambda x, h, W, U, b: _logistic(x @ W + h @ U + b),
+            lambda *arguments: 1 / (1 + np.exp(-_linear(*arguments))),
             "Has usado la sigmoide, que es la de las puertas: aquí va la tanh.",
         ),
         "swapped": (
-            lambda x, h, W, U, b: np.tanh(x @ U + h @ W + b),
+            lambda x, h, W, U, b: _step(x, h, U, W, b),
             "Has cambiado las matrices: W es para la entrada x y U, para el estado h.",
         ),
     },
@@ -179,45 +181,23 @@ def _shapes(n_windows, n_steps, n_features, units):
     return shapes
 
 
-def _every_step(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, state, (n, t, m)) for (read, state, _), m in layers]
+def _each_layer(change):
+    """Return the function that gives change(read, state, given) of each layer."""
+    return lambda *sizes: [change(*layer) for layer in _shapes(*sizes)]
 
 
-def _only_last(n, t, d, units):
-    layers = zip([d, *units[:-1]], units, strict=True)
-    return [((n, t, width), (n, m), (n, m)) for width, m in layers]
-
-
-def _state_with_steps(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, (n, t, m), given) for (read, _, given), m in layers]
+def _with_steps(read, state):
+    """Return the shape of a state at every step that was read."""
+    return (*read[:2], state[1])
 
 
 def _same_input(n, t, d, units):
-    layers = _shapes(n, t, d, units)
-    return [((n, t, d), state, given) for _, state, given in layers]
+    return [((n, t, d), state, given) for _, state, given in _shapes(n, t, d, units)]
 
 
-def _steps_first(n, t, d, units):
-    layers = []
-    for layer in _shapes(n, t, d, units):
-        # States have no steps, and stay as they are.
-        swapped = [(t, n, shape[2]) if len(shape) == 3 else shape for shape in layer]
-        layers.append(tuple(swapped))
-    return layers
-
-
-def _no_windows(n, t, d, units):
-    layers = []
-    for layer in _shapes(n, t, d, units):
-        layers.append(tuple(shape[1:] for shape in layer))
-    return layers
-
-
-def _square_state(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, (m, m), given) for (read, _, given), m in layers]
+def _steps_first(*layer):
+    # States have no steps, and stay as they are.
+    return [(shape[1], shape[0], shape[2]) if len(shape) == 3 else shape for shape in layer]
 
 
 def _shape_cases(rng):
@@ -235,15 +215,15 @@ FORMAS = Exercise(
     _shape_cases,
     {
         "every_step": (
-            _every_step,
+            _each_layer(lambda read, state, given: (read, state, _with_steps(read, state))),
             "La última capa da solo el último paso: su salida no tiene el eje de los pasos.",
         ),
         "only_last": (
-            _only_last,
+            _each_layer(lambda read, state, given: (read, state, state)),
             "Las capas que no son la última dan una salida en cada paso: la siguiente los necesita.",
         ),
         "state_with_steps": (
-            _state_with_steps,
+            _each_layer(lambda read, state, given: (read, _with_steps(read, state), given)),
             "El estado no guarda un valor por paso: es lo que hay en un momento, (ventanas, unidades).",
         ),
         "same_input": (
@@ -251,15 +231,15 @@ FORMAS = Exercise(
             "Cada capa lee lo que da la anterior: desde la segunda, su entrada tiene las unidades de esa.",
         ),
         "steps_first": (
-            _steps_first,
+            _each_layer(_steps_first),
             "Has puesto los pasos delante de las ventanas: en Keras, las ventanas van primero.",
         ),
         "no_windows": (
-            _no_windows,
+            _each_layer(lambda *layer: [shape[1:] for shape in layer]),
             "Has olvidado el eje de las ventanas, que es el primero de todas las formas.",
         ),
         "square_state": (
-            _square_state,
+            _each_layer(lambda read, state, given: (read, 2 * state[1:], given)),
             "Esa es la forma de U, no la del estado: cada ventana tiene un número por unidad.",
         ),
     },
@@ -270,45 +250,17 @@ check_formas = FORMAS.check
 # 4. A whole sequence
 
 
-def _states(xs, W, U, b):
+def _states(xs, W, U, b, step=_step, first=np.zeros):
     """Return the states (n_steps, n_units) of a sequence xs (n_steps, n_inputs), from h = 0."""
-    h, states = np.zeros(len(b)), []
+    h, states = first(len(b)), []
     for x in xs:
-        h = _step(x, h, W, U, b)
+        h = step(x, h, W, U, b)
         states.append(h)
     return np.array(states)
-
-
-def _forgetful(xs, W, U, b):
-    return np.tanh(xs @ W + b)
 
 
 def _with_first(xs, W, U, b):
     return np.vstack([np.zeros(len(b)), _states(xs, W, U, b)])
-
-
-def _before_each(xs, W, U, b):
-    return _with_first(xs, W, U, b)[:-1]
-
-
-def _linear(xs, W, U, b):
-    h, states = np.zeros(len(b)), []
-    for x in xs:
-        h = x @ W + h @ U + b
-        states.append(h)
-    return np.array(states)
-
-
-def _transposed(xs, W, U, b):
-    return _states(xs, W, U.T, b)
-
-
-def _from_ones(xs, W, U, b):
-    h, states = np.ones(len(b)), []
-    for x in xs:
-        h = _step(x, h, W, U, b)
-        states.append(h)
-    return np.array(states)
 
 
 def _sequence_cases(rng):
@@ -337,7 +289,7 @@ RECORRER = Exercise(
     _sequence_cases,
     {
         "forgetful": (
-            _forgetful,
+            lambda xs, W, U, b: np.tanh(xs @ W + b),
             "El estado no pasa de un paso al siguiente: lo que devuelve un paso entra en el otro.",
         ),
         "with_first": (
@@ -345,24 +297,30 @@ RECORRER = Exercise(
             "Sobra el estado inicial, el de ceros: devuelve uno por cada símbolo leído.",
         ),
         "before_each": (
-            _before_each,
+            lambda *arguments: _with_first(*arguments)[:-1],
             "Guardas el estado antes de leer cada símbolo: guárdalo después.",
         ),
         "last_only": (
             lambda *arguments: _states(*arguments)[-1],
             "Has devuelto solo el último estado: guarda el de cada paso.",
         ),
-        "no_tanh": (_linear, "Has olvidado la tanh en cada paso."),
+        "no_tanh": (partial(_states, step=_linear), "Has olvidado la tanh en cada paso."),
         "no_bias": (
             lambda xs, W, U, b: _states(xs, W, U, 0 * b),
             "Has olvidado el sesgo: súmalo en cada paso.",
         ),
-        "transposed_state": (_transposed, "Has traspuesto U: es h @ U y no U @ h."),
+        "transposed_state": (
+            lambda xs, W, U, b: _states(xs, W, U.T, b),
+            "Has traspuesto U: es h @ U y no U @ h.",
+        ),
         "backwards": (
             lambda xs, W, U, b: _states(xs[::-1], W, U, b),
             "Has leído la secuencia del final al principio.",
         ),
-        "from_ones": (_from_ones, "El estado inicial es de ceros, no de unos."),
+        "from_ones": (
+            partial(_states, first=np.ones),
+            "El estado inicial es de ceros, no de unos.",
+        ),
     },
     _first_wrong_step,
 )
