@@ -71,29 +71,29 @@ def _gives(got, expected, where=""):
     return f"da {texts[0]}{where} y debe dar {texts[1]}"
 
 
+_KINDS = {
+    "bool": bool | np.bool_,
+    "int": int | np.integer,
+    "float": float | np.floating,
+    "complex": complex | np.complexfloating,
+    "str": str,
+    "list": list | tuple,
+    "dict": dict,
+    "set": set | frozenset,
+    "generator": types.GeneratorType | map | filter | zip | range,
+    "function": types.FunctionType | types.BuiltinFunctionType,
+}
+
+
 def kind_of(value):
     """Return the kind of a value, a key of NAMES or the name of its type."""
-    if isinstance(value, bool | np.bool_):
-        return "bool"
-    if isinstance(value, int | np.integer):
-        return "int"
-    if isinstance(value, float | np.floating):
-        return "float"
-    if isinstance(value, complex | np.complexfloating):
-        return "complex"
     if isinstance(value, np.ndarray):
         single = value.ndim == 0 and value.dtype.kind in "biufc"
         return kind_of(value.item()) if single else "array"
-    if isinstance(value, list | tuple):
-        return "list"
-    if isinstance(value, types.GeneratorType | map | filter | zip | range):
-        return "generator"
-    if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
-        return "function"
-    for kind in (str, dict, set):
-        if isinstance(value, kind):
-            return kind.__name__
-    return "set" if isinstance(value, frozenset) else type(value).__name__
+    for kind, types_ in _KINDS.items():
+        if isinstance(value, types_):
+            return kind
+    return type(value).__name__
 
 
 def difference(expected, got, tolerance=TOLERANCE, depth=0):
@@ -102,9 +102,7 @@ def difference(expected, got, tolerance=TOLERANCE, depth=0):
         return "devuelve listas dentro de listas sin fin"
     # First what kind of thing it is: a whole number may stand for any.
     wanted, kind = kind_of(expected), kind_of(got)
-    if kind == "int" and wanted == "float":
-        kind = "float"
-    if kind != wanted:
+    if kind != wanted and (kind, wanted) != ("int", "float"):
         return _other_kind(wanted, kind)
     # Then what is in it, with methods that nobody has changed.
     expected, got = plain(expected), plain(got)
@@ -174,15 +172,18 @@ def _other_number(expected, got, tolerance):
     if isinstance(expected, int):
         return "" if expected == got else _gives(got, expected)
     try:
-        kind = complex if isinstance(expected, complex) else float
-        expected_number, number = kind(expected), kind(got)
+        number = type(expected)(got)
     except OverflowError:
         return _gives(got, expected)
-    if np.isnan(number) and not np.isnan(expected_number):
-        return f"da nan, que no es un número, y debe dar {shown(expected)}"
-    if np.isclose(number, expected_number, rtol=tolerance, atol=tolerance, equal_nan=True):
+    if _near(number, expected, tolerance):
         return ""
+    if np.isnan(number):
+        return f"da nan, que no es un número, y debe dar {shown(expected)}"
     return _gives(got, expected)
+
+
+def _near(got, expected, tolerance):
+    return np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def _other_array(expected, got, tolerance):
@@ -198,16 +199,12 @@ def _other_array(expected, got, tolerance):
         asked = "True o False" if wanted == "b" else "números"
         return f"devuelve un array de {got.dtype} y se piden {asked}"
     # Whole numbers are right or wrong; others may be a hair off.
-    if wanted in "biu":
-        near = expected == got
-    else:
-        near = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    near = expected == got if wanted in "biu" else _near(got, expected, tolerance)
     if near.all():
         return ""
-    first_wrong = np.argwhere(~near)[0]
-    place = tuple(int(k) for k in first_wrong)
-    where = f" en la posición [{', '.join(map(str, place))}]"
-    return _gives(got[place], expected[place], where)
+    first_wrong = np.argwhere(~near)[0].tolist()
+    place = tuple(first_wrong)
+    return _gives(got[place], expected[place], f" en la posición {first_wrong}")
 
 
 def _other_list(expected, got, tolerance, depth):
