@@ -4,9 +4,8 @@ from collections import Counter
 from itertools import pairwise
 
 import numpy as np
-from matplotlib.patches import Circle
 
-from musiclab.diagrams.drawing import Diagram, arrow, box, canvas, finished, words
+from musiclab.diagrams.drawing import Diagram, arrow, box, canvas, disc, finished, words
 from musiclab.encoding import token_key
 from musiclab.plotting.style import BLUE, ORANGE, SLATE, comma
 
@@ -32,9 +31,7 @@ def markov_chain(tokens) -> Diagram:
             else:
                 _transition(ax, _place(angle_of[state]), _place(angle_of[follower]), label)
     for state, angle in angle_of.items():
-        place = _place(angle)
-        ax.add_patch(Circle(place, STATE, facecolor="white", edgecolor=BLUE, linewidth=1.8))
-        words(ax, *place, state, size=11, weight="bold")
+        disc(ax, *_place(angle), STATE, state, BLUE, size=11, weight="bold")
     return finished(figure, _chain_in_words(followers))
 
 

@@ -27,7 +27,16 @@ def ruler(tokens, probabilities, u):
         _rectangle(ax, start, 1.4, length * p, 1.0, colour)
         if length * p > 0.2 + LETTER * len(token):
             words(ax, start + length * p / 2, 1.9, token, "white", 10)
-    _marks(ax, [0.0, *ends], left, length)
+    # Below it where stretches meet, where there is room for the number.
+    last = -np.inf
+    for end in (0.0, *ends):
+        place = left + length * end
+        if place - last > 0.95:
+            ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
+            words(ax, place, 0.85, _number(end), SLATE, 9)
+            last = place
+    words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
+    # Above it an arrow where u falls.
     place = left + length * u
     arrow(ax, (place, 3.2), (place, 2.45), ORANGE)
     name = f"u = {_number(u)} → {tokens[drawn]}"
@@ -37,18 +46,6 @@ def ruler(tokens, probabilities, u):
         f"de {', '.join(tokens)}. El número u = {_number(u)} cae en el tramo de {tokens[drawn]}."
     )
     return finished(figure, alt)
-
-
-def _marks(ax, ends, left, length):
-    """Write below the ruler where stretches meet, where there is room for the number."""
-    last = -np.inf
-    for end in ends:
-        place = left + length * end
-        if place - last > 0.95:
-            ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
-            words(ax, place, 0.85, _number(end), SLATE, 9)
-            last = place
-    words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
 
 
 def nucleus(tokens, probabilities, top_p):
@@ -82,10 +79,8 @@ def nucleus(tokens, probabilities, top_p):
         cut = 0.5 + width * n_kept
         ax.plot([cut, cut], [0.6, 6.6], color=ORANGE, linewidth=1.6, linestyle="--")
         text = f"la suma llega a p = {_number(top_p)}: lo demás se corta"
-        if cut < WIDTH / 2:
-            words(ax, cut + 0.2, 6.35, text, ORANGE, 10, ha="left")
-        else:
-            words(ax, cut - 0.2, 6.35, text, ORANGE, 10, ha="right")
+        aside, ha = (0.2, "left") if cut < WIDTH / 2 else (-0.2, "right")
+        words(ax, cut + aside, 6.35, text, ORANGE, 10, ha=ha)
     kept = [tokens[k] for k in order[:n_kept]]
     alt = (
         f"Columnas con las probabilidades de {len(tokens)} símbolos, de mayor a menor. Con "

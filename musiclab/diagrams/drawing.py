@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch
 
 from musiclab.plotting.style import BLACK, BLUE, GREY
 
@@ -51,6 +51,13 @@ def box(ax, x, y, text, width=2.0, height=1.0, colour=BLUE, filled=False):
     )  # fmt: skip
     ax.add_patch(shape)
     words(ax, x, y, text, "white" if filled else BLACK)
+
+
+def disc(ax, x, y, radius, text, colour=BLACK, **style):
+    """Draw a circle around (x, y), and a text in it."""
+    circle = Circle((x, y), radius, facecolor="white", edgecolor=colour, linewidth=1.6, zorder=3)
+    ax.add_patch(circle)
+    words(ax, x, y, text, zorder=4, **style)
 
 
 def arrow(ax, start, end, colour=GREY, curve=0.0):

@@ -5,10 +5,8 @@ input of a step, h the state, c an LSTM's memory; W, U and b are the weights
 for the input, those for the state before, and the bias.
 """
 
-from matplotlib.patches import Circle
-
-from musiclab.diagrams.drawing import arrow, box, canvas, finished, words
-from musiclab.plotting.style import BLACK, BLUE, GREEN, GREY, ORANGE, SLATE
+from musiclab.diagrams.drawing import arrow, box, canvas, disc, finished, words
+from musiclab.plotting.style import BLUE, GREEN, GREY, ORANGE, SLATE
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 RADIUS = 0.36  # of a circle with a sign in it
@@ -77,8 +75,8 @@ def lstm_gates():
     columns = {"olvido f": 2.8, "entrada i": 6.0, "candidato g": 9.2, "salida o": 12.4}
     # The memory's way: a product and a sum are all that touches it.
     words(ax, 0.75, memory, "c antes", GREEN)
-    _sign(ax, 2.8, memory, "×")
-    _sign(ax, 7.6, memory, "+")
+    disc(ax, 2.8, memory, RADIUS, "×", size=12)
+    disc(ax, 7.6, memory, RADIUS, "+", size=12)
     words(ax, 15.6, memory, "c ahora", GREEN)
     for start, end in ((1.5, 2.44), (3.16, 7.24), (7.96, 14.8)):
         arrow(ax, (start, memory), (end, memory), GREEN)
@@ -92,12 +90,12 @@ def lstm_gates():
         arrow(ax, (x, read), (x, gates - 0.7))
     # Forget, then add the candidate as far as the input gate lets it.
     arrow(ax, (2.8, gates + 0.7), (2.8, memory - RADIUS))
-    _sign(ax, 7.6, shown, "×")
+    disc(ax, 7.6, shown, RADIUS, "×", size=12)
     arrow(ax, (6.4, gates + 0.7), (7.35, shown - 0.27))
     arrow(ax, (8.8, gates + 0.7), (7.85, shown - 0.27))
     arrow(ax, (7.6, shown + RADIUS), (7.6, memory - RADIUS))
     # The output gate says how much of the memory is shown.
-    _sign(ax, 12.4, shown, "×")
+    disc(ax, 12.4, shown, RADIUS, "×", size=12)
     arrow(ax, (12.4, gates + 0.7), (12.4, shown - RADIUS))
     arrow(ax, (12.4, memory), (12.4, shown + RADIUS))
     words(ax, 13.0, 6.7, "tanh", SLATE)
@@ -109,11 +107,3 @@ def lstm_gates():
         "de la memoria para dar el estado h. Las cuatro leen x y el estado anterior."
     )
     return finished(figure, alt)
-
-
-def _sign(ax, x, y, text):
-    """Draw a circle with an operation in it."""
-    ax.add_patch(
-        Circle((x, y), RADIUS, facecolor="white", edgecolor=BLACK, linewidth=1.4, zorder=3)
-    )
-    words(ax, x, y, text, size=12, zorder=4)
