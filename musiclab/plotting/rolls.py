@@ -1,7 +1,6 @@
 """Piano rolls: one song, or several below each other."""
 
 import io
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -55,7 +54,7 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
     if colour not in ("prompt", "voice", "velocity"):
         raise ParameterError(f"colour es «{colour}»: elige prompt, voice o velocity")
     song, left_out = first_bars(song)
-    notes = _notes(song)
+    notes = notes_of(song.events)
     draw_frame(ax, notes, 0, song.duration_ql, song)
     if colour == "velocity":
         velocities = [event.velocity for event, _ in notes]
@@ -114,36 +113,33 @@ def compare_songs(song, other, axes):
     Returns the axes. What counts as shared: see `evaluation.copied_run`.
     """
     run = copied_run(song, [other])
-    song = replace(song, events=song.chords())
-    other = replace(other, events=other.chords())
-    ours = range(run.start, run.start + run.length)
-    theirs = range(run.source_start, run.source_start + run.length)
-    start_ql, end_ql = _span(song, ours)
-    source_start_ql, source_end_ql = _span(other, theirs)
+    events, other_events = song.chords(), other.chords()
+    shared = events[run.start : run.start + run.length]
+    source = other_events[run.source_start : run.source_start + run.length]
+    start_ql, end_ql = _span(shared)
+    source_start_ql, source_end_ql = _span(source)
     passages_ql = end_ql - start_ql, source_end_ql - source_start_ql
     width_ql = max(song.duration_ql or other.duration_ql, *passages_ql)
     # The passages below each other, but neither cut off nor with nothing to their right.
     aligned_ql = min(source_start_ql - start_ql, other.duration_ql - width_ql)
     left_ql = max(aligned_ql, source_end_ql - width_ql, 0.0)
-    notes = _notes(song) + _notes(other)
+    every_note = notes_of(events + other_events)
     titles = _shared_titles(song, other, run)
-    sides = (song, ours, 0), (other, theirs, left_ql)
-    for ax, title, (side, shared, first_ql) in zip(axes, titles, sides, strict=True):
-        draw_frame(ax, notes, first_ql, first_ql + width_ql, side)
-        colours = []
-        for k, event in enumerate(side.events):
-            colours += len(event.pitches) * [ORANGE if k in shared else DIM]
-        draw_notes(ax, _notes(side), facecolors=colours)
-        if shared:
-            ax.axvspan(*_span(side, shared), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
+    sides = (song, events, shared, 0), (other, other_events, source, left_ql)
+    for ax, title, (side, played, passage, first_ql) in zip(axes, titles, sides, strict=True):
+        draw_frame(ax, every_note, first_ql, first_ql + width_ql, side)
+        notes, in_both = notes_of(played), set(passage)
+        colours = [ORANGE if event in in_both else DIM for event, _ in notes]
+        draw_notes(ax, notes, facecolors=colours)
+        if passage:
+            ax.axvspan(*_span(passage), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
         ax.set_title(title, parse_math=False)
     axes[0].set_xlabel("")
     return axes
 
 
-def _span(song, numbers):
+def _span(events):
     """Return when events begin and when the last of them ends."""
-    events = [song.events[k] for k in numbers]
     if not events:
         return 0.0, 0.0
     return events[0].onset_ql, max(event.end_ql for event in events)
@@ -184,8 +180,9 @@ def first_bars(song):
 # What the notes look like
 
 
-def _notes(song):
-    return [(event, pitch) for event in song.events for pitch in event.pitches]
+def notes_of(events):
+    """Return the (event, pitch) pairs of events."""
+    return [(event, pitch) for event in events for pitch in event.pitches]
 
 
 def draw_notes(ax, notes, **style):
@@ -218,20 +215,18 @@ def _given(notes, prompt_ql):
 
 def _voices(song, notes):
     """Return the name of each note's voice, and {name: colour} of those that there are."""
+    palette = VOICES
     if is_choir(song):
-        palette = VOICES
         names = [tuple(VOICES)[event.part] for event, _ in notes]
     elif song.n_parts > 1:
-        labels = []
-        for part in range(song.n_parts):
-            instrument = instrument_name(song.program_of(part))
-            labels.append(f"{part + 1}. {instrument}")
         # The first parts have a colour each.
+        labels = []
+        for part in range(min(song.n_parts, len(PARTS))):
+            labels.append(f"{part + 1}. {instrument_name(song.program_of(part))}")
         palette = dict(zip(labels, PARTS, strict=False))
+        labels += (song.n_parts - len(labels)) * ["las demás"]
         names = [labels[event.part] for event, _ in notes]
-        names = [name if name in palette else "las demás" for name in names]
     else:
-        palette = VOICES
         names = _names_on_grid(song, notes)
     palette = palette | {"las demás": GREY, "sin voz": GREY}
     present = set(names)
@@ -256,10 +251,7 @@ def _names_on_grid(song, notes):
 def _velocity_scale(drawn):
     drawn.set(cmap=LOUDNESS, norm=Normalize(1, 127))
     velocities = [nearest_dynamic(velocity) for velocity in range(32, 129, 32)]
-    names = []
-    for velocity in velocities:
-        dynamic = DYNAMICS[round(velocity / 16) - 1]
-        names.append(f"{velocity}  {dynamic}")
+    names = [f"{velocity}  {DYNAMICS[round(velocity / 16) - 1]}" for velocity in velocities]
     colour_bar(drawn, "intensidad").set_ticks(velocities, labels=names)
 
 

@@ -13,9 +13,9 @@ from musiclab.plotting.style import (
     WEIGHT,
     YELLOW,
     colour_bar,
+    draw_columns,
     in_points,
     percent,
-    style_columns,
 )
 
 N_DURATIONS = 12  # that have a column of their own in a histogram
@@ -39,19 +39,18 @@ def histograms(corpus, generated, ax, what="pitch_class"):
     """
     sides = [shares_of(songs, what) for songs in (corpus, generated)]
     column_of, labels = _columns(what, sides)
-    names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
-    for k, (shares, name, colour) in enumerate(zip(sides, names, (YELLOW, BLUE), strict=True)):
-        # Values that have a column together are added up.
+    # Values that have a column together are added up.
+    heights = []
+    for shares in sides:
         columns = [column_of[value] for value in shares]
-        heights = np.bincount(columns, [*shares.values()], len(labels))
-        # The corpus to the left of each place, the generated songs to its right.
-        places = np.arange(len(labels)) + 0.42 * (k - 0.5)
-        ax.bar(places, 100 * heights, 0.42, color=colour, label=name)
-    ax.set_xticks(range(len(labels)), labels)
+        heights.append(np.bincount(columns, [*shares.values()], len(labels)))
+    names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
+    groups = [*zip(names, (YELLOW, BLUE), heights, strict=True)]
+    area = overlapping_area(*sides)
+    title = "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}"
+    draw_columns(ax, labels, groups, title)
     counted = "los pasos" if what == "interval" else "las notas"
     ax.set(xlabel=HISTOGRAMS[what], ylabel=f"% de {counted}")
-    area = overlapping_area(*sides)
-    style_columns(ax, "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}")
     return ax
 
 

@@ -67,8 +67,16 @@ def label_at(ax, text, place, offset_pt, coordinates="data", **style):
     ax.annotate(text, place, offset_pt, coordinates, textcoords="offset points", **style)
 
 
-def style_columns(ax, title):
-    """Give a chart of columns its title, and percents without ticks or grid below them."""
+def draw_columns(ax, names, groups, title):
+    """Draw columns side by side around the name of each place, and a legend of their groups.
+
+    groups: (label, colour, shares (n_names,)) of each, from left to right
+    """
+    width = 0.84 / len(groups)
+    for k, (label, colour, shares) in enumerate(groups):
+        places = np.arange(len(names)) + width * (k - (len(groups) - 1) / 2)
+        ax.bar(places, 100 * shares, width, color=colour, label=label)
+    ax.set_xticks(range(len(names)), names)
     ax.set_title(title)
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
