@@ -289,7 +289,7 @@ def _make_choice(rng, n=16):
 
 
 def _choice_cases(rng):
-    first = telling(_make_choice, (elegir, _WRONG_CHOICES), rng)
+    first = telling(_make_choice, elegir, _WRONG_CHOICES, rng)
     made = [_make_choice(rng, n) for n in (5, 12, 30)]
     alike = np.array([1.0, 1.0, 1.0]), [], 0.0
     large = np.array([800.0, 801.0, 799.0]), [1], 0.9

@@ -208,10 +208,9 @@ class Question:
         return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
     def _check_letter(self, answer):
-        letter = answer
-        if isinstance(answer, str):  # a student may well type «B)»
-            letter = plain(answer).strip(" .()").lower()
-        if not isinstance(letter, str) or letter not in self.choices:
+        # A student may well type «B)».
+        letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else None
+        if letter not in self.choices:
             *others, last = [f'"{choice}"' for choice in self.choices]
             reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
             return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)

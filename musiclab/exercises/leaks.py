@@ -244,12 +244,10 @@ def _copy_cases(rng):
 def _show_passage(arguments, expected, got):
     """Play the passage that both songs share."""
     song, others = arguments
-    passages = (song[k : k + expected] for k in range(len(song) - expected + 1))
+    passages = _passages(song, expected, key=list)
     shared = next(passage for passage in passages if _copied(passage, others) == expected)
-    events = []
-    for k, pitch in enumerate(shared):
-        events.append(NoteEvent(0.5 * k, 0.5, (pitch,)))
-    return player(Song(tuple(events)), f"El pasaje compartido: {expected} notas").data
+    events = tuple(NoteEvent(0.5 * k, 0.5, (pitch,)) for k, pitch in enumerate(shared))
+    return player(Song(events), f"El pasaje compartido: {expected} notas").data
 
 
 PASAJE_COPIADO = Exercise(

@@ -74,7 +74,7 @@ def _with_rests(tokens, notes_last=True):
 
 def _pitch_lists(rng):
     small = [[60], [64, 60, 48], [67, 72, 64], [59, 61], []]
-    drawn = [_some(rng, 0, 128, 8) for _ in range(4)]
+    drawn = [rng.integers(0, 128, 8).tolist() for _ in range(4)]
     return [(pitches,) for pitches in small + drawn]
 
 
@@ -82,7 +82,7 @@ def _melodies(rng):
     small = [([60, 62, 64], 2), ([67, 60, 67], -5), ([0, 64, 127], 0)]
     small += [([126, 60, 127], 1), ([1, 60, 0], -1), ([], 3)]
     shifts = rng.integers(-30, 31, 4).tolist()
-    return small + [(_some(rng, 0, 128, 10), shift) for shift in shifts]
+    return small + [(rng.integers(0, 128, 10).tolist(), shift) for shift in shifts]
 
 
 def _songs(rng):
@@ -109,10 +109,6 @@ def _token_lists(rng):
     ]
     drawn = [a_eventos(_some_song(rng)) for _ in range(4)]
     return [(tokens,) for tokens in small + drawn]
-
-
-def _some(rng, low, high, n):
-    return rng.integers(low, high, n).tolist()
 
 
 def _some_song(rng):
