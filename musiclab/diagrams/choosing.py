@@ -1,7 +1,6 @@
 """How a symbol is chosen: drawn on a ruler of chances, from what a cut leaves."""
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from musiclab.diagrams.drawing import arrow, canvas, finished, words
 from musiclab.plotting.style import BLUE, GREY, ORANGE, PALE, SLATE, comma
@@ -17,20 +16,20 @@ def ruler(tokens, probabilities, u):
     tokens: their names, in the order of the ruler; probabilities: (n_symbols,),
         which sum to 1; u: the number that was drawn, from 0 to 1
     """
-    ends = np.cumsum(probabilities)
-    drawn = min(int(np.searchsorted(ends, u, side="right")), len(tokens) - 1)
-    left, length = 0.8, WIDTH - 1.6
+    ends = np.cumsum([0.0, *probabilities])
+    drawn = min(int(np.searchsorted(ends[1:], u, side="right")), len(tokens) - 1)
     figure, ax = canvas(WIDTH, 4.0)
-    for k, (token, p, end) in enumerate(zip(tokens, probabilities, ends, strict=True)):
-        start = left + length * (end - p)
-        colour = ORANGE if k == drawn else BLUE
-        _rectangle(ax, start, 1.4, length * p, 1.0, colour)
-        if length * p > 0.2 + LETTER * len(token):
-            words(ax, start + length * p / 2, 1.9, token, "white", 10)
+    left, length = 0.8, WIDTH - 1.6
+    places, widths = left + length * ends, length * np.diff(ends)
+    centres = places[:-1] + widths / 2
+    colours = [ORANGE if k == drawn else BLUE for k in range(len(tokens))]
+    ax.bar(centres, 1.0, widths, 1.4, color=colours, edgecolor="white")
+    for token, centre, width in zip(tokens, centres, widths, strict=True):
+        if width > 0.2 + LETTER * len(token):
+            words(ax, centre, 1.9, token, "white", 10)
     # Below it where stretches meet, where there is room for the number.
     last = -np.inf
-    for end in (0.0, *ends):
-        place = left + length * end
+    for end, place in zip(ends, places, strict=True):
         if place - last > 0.95:
             ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
             words(ax, place, 0.85, _number(end), SLATE, 9)
@@ -68,7 +67,7 @@ def nucleus(tokens, probabilities, top_p):
         colour, ink = (BLUE, SLATE) if k < n_kept else (PALE, GREY)
         name = tokens[order[k]].replace(":", "\n", 1)
         height = max(3.2 * sorted_p[k] / sorted_p[0], 0.04)
-        _rectangle(ax, place - 0.4 * width, 2.0, 0.8 * width, height, colour)
+        ax.bar(place, height, 0.8 * width, 2.0, color=colour)
         words(ax, place, 2.25 + height, _number(sorted_p[k]), ink, 9)
         words(ax, place, 1.9, name, ink, 8, va="top")
         reaches_p = k == n_kept - 1
@@ -88,10 +87,6 @@ def nucleus(tokens, probabilities, top_p):
         f"{_number(sums[n_kept - 1])}; los demás se cortan."
     )
     return finished(figure, alt)
-
-
-def _rectangle(ax, x, y, width, height, colour):
-    ax.add_patch(Rectangle((x, y), width, height, facecolor=colour, edgecolor="white"))
 
 
 def _number(value):
