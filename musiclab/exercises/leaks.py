@@ -4,7 +4,6 @@ Conventions: songs are lists of MIDI pitches. Two songs are twins when one
 is the other transposed: the same intervals, note by note.
 """
 
-import html
 from functools import partial
 from itertools import chain, pairwise
 
@@ -95,15 +94,15 @@ def _show_families(arguments, expected, got):
     """Say which songs are twins, and where the student's twins are parted."""
     songs, _ = arguments
     held_out = set(got[1])
-    twins, parted = [], []
+    lines = []
     for family in _families(songs):
         names = " y ".join(map(str, family))
         if len(family) > 1:
-            twins.append(f"Gemelas: {names}.")
+            lines.append(f"Gemelas: {names}.")
         # Some of them are held out, and some are not.
         if 0 < len(held_out.intersection(family)) < len(family):
-            parted.append(f"Tienes {names} en lados distintos.")
-    return "".join(f"<br>{html.escape(line)}" for line in twins + parted)
+            lines.append(f"Tienes {names} en lados distintos.")
+    return "".join(f"<br>{line}" for line in lines)
 
 
 REPARTIR = Exercise(

@@ -5,7 +5,7 @@ ids from 0.
 """
 
 from functools import partial
-from math import e, log
+from math import exp, log, log2, log10
 from statistics import fmean
 
 from musiclab.exercises.exercise import Exercise, Question
@@ -14,7 +14,7 @@ from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
 # 1. NLL
 
 
-def _nll(probabilities):
+def _nll(probabilities, log=log):
     # The surprise, in nats: the less it was expected, the larger.
     surprises = [-log(p) for p in probabilities]
     return sum(surprises) / len(surprises)
@@ -33,11 +33,11 @@ NLL = Exercise(
     _probabilities,
     wrong={
         "log2": (
-            lambda p: _nll(p) / log(2),
+            partial(_nll, log=log2),
             "Has usado el logaritmo en base 2: eso son bits. Los nats piden el natural, math.log.",
         ),
         "log10": (
-            lambda p: _nll(p) / log(10),
+            partial(_nll, log=log10),
             "Has usado el logaritmo en base 10: los nats piden el natural, math.log.",
         ),
         "sign": (
@@ -53,7 +53,7 @@ NLL = Exercise(
             "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
         ),
         "perplexity": (
-            lambda p: e ** _nll(p),
+            lambda p: exp(_nll(p)),
             "Eso es la perplejidad: te sobra la exponencial.",
         ),
         "mean_probability": (

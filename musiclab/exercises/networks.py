@@ -30,11 +30,8 @@ def _step(x, h, W, U, b):
     new = np.zeros(len(b))
     for unit in range(len(b)):
         # What it hears of the input, and what of the units a step ago.
-        from_input, from_state = 0.0, 0.0
-        for k in range(len(x)):
-            from_input += x[k] * W[k, unit]
-        for k in range(len(h)):
-            from_state += h[k] * U[k, unit]
+        from_input = sum(x[k] * W[k, unit] for k in range(len(x)))
+        from_state = sum(h[k] * U[k, unit] for k in range(len(h)))
         new[unit] = np.tanh(from_input + from_state + b[unit])
     return new
 
@@ -107,13 +104,13 @@ check_paso_rnn = PASO_RNN.check
 # 2. The weights of an LSTM, counted
 
 
-def _lstm_weights(n_inputs, n_units):
-    """Return how many weights an LSTM layer of Keras has, gate by gate."""
+def _lstm_weights(n_inputs, n_units, n_gates=4, n_biases=1):
+    """Return how many weights an LSTM layer of Keras has: three gates and the candidate."""
     total = 0
-    for _gate in ("entrada", "olvido", "candidato", "salida"):
+    for _gate in range(n_gates):
         total += n_inputs * n_units  # W
         total += n_units * n_units  # U
-        total += n_units  # b
+        total += n_units * n_biases  # b
     return total
 
 
@@ -129,23 +126,23 @@ PESOS_LSTM = Exercise(
     _lstm_cases,
     {
         "no_bias": (
-            lambda n, m: 4 * (n * m + m * m),
+            partial(_lstm_weights, n_biases=0),
             "Has olvidado los sesgos: cada puerta tiene uno por unidad.",
         ),
         "three_gates": (
-            lambda n, m: 3 * (n * m + m * m + m),
+            partial(_lstm_weights, n_gates=3),
             "Has contado tres puertas y falta el candidato: son cuatro juegos de W, U y b.",
         ),
         "one_gate": (
-            lambda n, m: n * m + m * m + m,
+            partial(_lstm_weights, n_gates=1),
             "Eso es una SimpleRNN: una LSTM tiene cuatro juegos de W, U y b.",
         ),
         "gru": (
-            lambda n, m: 3 * (n * m + m * m + 2 * m),
+            partial(_lstm_weights, n_gates=3, n_biases=2),
             "Eso es una GRU de Keras: una LSTM tiene cuatro juegos y un solo sesgo en cada uno.",
         ),
         "two_biases": (
-            lambda n, m: 4 * (n * m + m * m + 2 * m),
+            partial(_lstm_weights, n_biases=2),
             "Has contado dos sesgos por puerta: en la LSTM de Keras hay uno.",
         ),
         "no_state": (

@@ -6,6 +6,7 @@ rest, and END_OF_SONG, which closes every song.
 """
 
 from functools import partial
+from math import inf
 
 from musiclab.exercises.artifact import Artifact
 from musiclab.exercises.exercise import Exercise, Question
@@ -23,10 +24,10 @@ def clase_de_altura(alturas):
     return sorted({altura % 12 for altura in alturas})
 
 
-def transportar(alturas, semitonos):
+def transportar(alturas, semitonos, lowest=0, highest=127):
     """Return pitches so many semitones higher, in their order, without what leaves 0-127."""
     higher = [altura + semitonos for altura in alturas]
-    return [altura for altura in higher if 0 <= altura <= 127]
+    return [altura for altura in higher if lowest <= altura <= highest]
 
 
 def _since_the_end(onset, end, before):
@@ -210,7 +211,7 @@ TRANSPORTAR = Exercise(
     _melodies,
     {
         "kept": (
-            lambda alturas, semitonos: [altura + semitonos for altura in alturas],
+            partial(transportar, lowest=-inf, highest=inf),
             "Has dejado alturas fuera de 0–127: compruébalo después de sumar.",
         ),
         "clipped": (
@@ -228,11 +229,11 @@ TRANSPORTAR = Exercise(
             "Has puesto None en el lugar de lo que no cabe: no pongas nada.",
         ),
         "without_127": (
-            lambda alturas, semitonos: [a for a in transportar(alturas, semitonos) if a < 127],
+            partial(transportar, highest=126),
             "Has dejado fuera el 127, que todavía es una altura: usa <= 127.",
         ),
         "without_0": (
-            lambda alturas, semitonos: [a for a in transportar(alturas, semitonos) if a > 0],
+            partial(transportar, lowest=1),
             "Has dejado fuera el 0, que ya es una altura: usa >= 0.",
         ),
         "downwards": (

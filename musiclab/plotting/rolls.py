@@ -19,11 +19,9 @@ from musiclab.music.pitch import LOWEST_PITCH
 from musiclab.music.voices import N_VOICES, SIXTEENTHS, notes_on_grid, song_to_voices
 from musiclab.plotting.style import (
     BLACK,
-    BLACK_KEYS,
     BLUE,
     DIM,
     GREY,
-    KEYS_PT,
     LOUDNESS,
     MAX_BARS,
     ORANGE,
@@ -37,6 +35,9 @@ from musiclab.plotting.style import (
     in_points,
     label_at,
 )
+
+KEYS_PT = 20  # how wide the keyboard is, in points
+BLACK_KEYS = (1, 3, 6, 8, 10)
 
 
 def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
@@ -147,9 +148,7 @@ def _span(events):
 
 def _brief(name, n=30):
     """Return a name that fits into a title: of a long one, the end."""
-    if len(name) <= n:
-        return name
-    return f"…{name[-n:]}"
+    return name if len(name) <= n else f"…{name[-n:]}"
 
 
 def _shared_titles(song, other, run):

@@ -87,9 +87,8 @@ def _duration_columns(found, sides):
     by_share = sorted(found, key=lambda value: -sum(side.get(value, 0) for side in sides))
     common = sorted(by_share[:N_DURATIONS])
     names = [str(Fraction(value).limit_denominator(24)) for value in common]
-    column_of = dict.fromkeys(found, len(common))
-    for k, value in enumerate(common):
-        column_of[value] = k
+    own_columns = {value: k for k, value in enumerate(common)}
+    column_of = dict.fromkeys(found, len(common)) | own_columns
     if len(found) > len(common):
         names.append("otras")
     return column_of, names

@@ -23,8 +23,6 @@ PARTS = (*VOICES.values(), ORANGE, "#CC79A7", "#56B4E9")
 LOUDNESS = ListedColormap(plt.get_cmap("viridis_r")(np.linspace(0.12, 1, 256)))
 WEIGHT = ListedColormap(plt.get_cmap("Blues")(np.linspace(0.04, 1, 256)))
 MAX_BARS = 400  # of a song in one figure
-KEYS_PT = 20  # how wide the keyboard is, in points
-BLACK_KEYS = (1, 3, 6, 8, 10)
 
 
 class _Comma(ScalarFormatter):
