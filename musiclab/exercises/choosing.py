@@ -338,13 +338,9 @@ QUESTION_3 = Question(
 
 EXERCISES = (SOFTMAX, NUCLEUS, CHOICE, LOOP, ORDER)
 QUESTIONS = (QUESTION_1, QUESTION_2, QUESTION_3)
-ALL = {exercise.name: exercise for exercise in (*EXERCISES, *QUESTIONS)}
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
 
-check_softmax_t = SOFTMAX.check
-check_top_p = NUCLEUS.check
-check_elegir = CHOICE.check
-check_escribir = LOOP.check
-check_ordenar_por_temperatura = ORDER.check
-check_pregunta_1 = QUESTION_1.check
-check_pregunta_2 = QUESTION_2.check
-check_pregunta_3 = QUESTION_3.check
+check_softmax_t, check_top_p, check_elegir, check_escribir, check_ordenar_por_temperatura = (
+    one.check for one in EXERCISES
+)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

@@ -192,13 +192,9 @@ PREGUNTA_3 = Question(
     },
 )
 
-check_nll = NLL.check
-check_unigrama = UNIGRAMA.check
-check_repartir = REPARTIR.check
-check_pasaje_copiado = PASAJE_COPIADO.check
-check_pregunta_1 = PREGUNTA_1.check
-check_pregunta_2 = PREGUNTA_2.check
-check_pregunta_3 = PREGUNTA_3.check
+EXERCISES = (NLL, UNIGRAMA, REPARTIR, PASAJE_COPIADO)
+QUESTIONS = (PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
 
-EVERY = (NLL, UNIGRAMA, REPARTIR, PASAJE_COPIADO, PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
-ALL = {one.name: one for one in EVERY}
+check_nll, check_unigrama, check_repartir, check_pasaje_copiado = (one.check for one in EXERCISES)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

@@ -98,7 +98,6 @@ PASO_RNN = Exercise(
         ),
     },
 )
-check_paso_rnn = PASO_RNN.check
 
 
 # 2. The weights of an LSTM, counted
@@ -159,7 +158,6 @@ PESOS_LSTM = Exercise(
         ),
     },
 )
-check_pesos_lstm = PESOS_LSTM.check
 
 
 # 3. Shapes in a stack
@@ -241,7 +239,6 @@ FORMAS = Exercise(
         ),
     },
 )
-check_formas = FORMAS.check
 
 
 # 4. A whole sequence
@@ -321,7 +318,6 @@ RECORRER = Exercise(
     },
     _first_wrong_step,
 )
-check_recorrer = RECORRER.check
 
 
 # Questions
@@ -367,7 +363,6 @@ PREGUNTA_1 = Question(
         "c": "Sí: la melodía sube y vuelve a bajar, y la curva C hace lo mismo, con algo de retraso.",
     },
 )
-check_pregunta_1 = PREGUNTA_1.check
 
 PREGUNTA_2 = Question(
     "pregunta_2",
@@ -375,7 +370,6 @@ PREGUNTA_2 = Question(
     why="0,9 elevado a 43 es 0,0108 y elevado a 44, 0,0097: por debajo del 1 % desde el paso 44.",
     hint="De un paso al siguiente queda el 90 %: busca el primer k con 0,9 elevado a k menor que 0,01.",
 )
-check_pregunta_2 = PREGUNTA_2.check
 
 PREGUNTA_3 = Question(
     "pregunta_3",
@@ -386,7 +380,10 @@ PREGUNTA_3 = Question(
         "c": "No: las dos mitades se juntan sin dificultad; sus salidas se ponen una detrás de otra.",
     },
 )
-check_pregunta_3 = PREGUNTA_3.check
 
-EXERCISES = (PASO_RNN, PESOS_LSTM, FORMAS, RECORRER, PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
-ALL = {exercise.name: exercise for exercise in EXERCISES}
+EXERCISES = (PASO_RNN, PESOS_LSTM, FORMAS, RECORRER)
+QUESTIONS = (PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
+
+check_paso_rnn, check_pesos_lstm, check_formas, check_recorrer = (one.check for one in EXERCISES)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

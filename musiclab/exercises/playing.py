@@ -109,7 +109,6 @@ NUMERO_MIDI = Exercise(
     },
     _two_notes,
 )
-check_numero_midi = NUMERO_MIDI.check
 
 
 # 2. Windows and their answers
@@ -193,7 +192,6 @@ VENTANAS = Exercise(
     },
     _first_other_window,
 )
-check_ventanas = VENTANAS.check
 
 
 # 3. A draw
@@ -272,7 +270,6 @@ SORTEAR = Exercise(
     },
     _line,
 )
-check_sortear = SORTEAR.check
 
 
 # Questions
@@ -302,10 +299,10 @@ PREGUNTA_3 = Question(
     hint="Cuenta cada canción por su lado: una ventana empieza donde, detrás de sus 32 símbolos, "
     "todavía queda otro de la misma canción.",
 )
-check_pregunta_1 = PREGUNTA_1.check
-check_pregunta_2 = PREGUNTA_2.check
-check_pregunta_3 = PREGUNTA_3.check
 
-ALL = {
-    one.name: one for one in (NUMERO_MIDI, VENTANAS, SORTEAR, PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
-}
+EXERCISES = (NUMERO_MIDI, VENTANAS, SORTEAR)
+QUESTIONS = (PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
+
+check_numero_midi, check_ventanas, check_sortear = (one.check for one in EXERCISES)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

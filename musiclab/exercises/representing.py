@@ -388,14 +388,11 @@ MELODY = Artifact(
     {"notes": {"at_least": 8}, "seconds": {"at_most": 60}, "pitches": SUNG},
 )
 
-check_clase_de_altura = CLASE.check
-check_transportar = TRANSPORTAR.check
-check_a_eventos = A_EVENTOS.check
-check_de_eventos = DE_EVENTOS.check
-check_mi_melodia = MELODY.check
-check_pregunta_1 = WAIT.check
-check_pregunta_2 = LOSSES.check
-check_pregunta_3 = GRID.check
+EXERCISES = (CLASE, TRANSPORTAR, A_EVENTOS, DE_EVENTOS, MELODY)
+QUESTIONS = (WAIT, LOSSES, GRID)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
 
-EVERY = (CLASE, TRANSPORTAR, A_EVENTOS, DE_EVENTOS, MELODY, WAIT, LOSSES, GRID)
-ALL = {one.name: one for one in EVERY}
+check_clase_de_altura, check_transportar, check_a_eventos, check_de_eventos, check_mi_melodia = (
+    one.check for one in EXERCISES
+)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)
