@@ -63,7 +63,7 @@ def _transition(ax, start, end, label):
     # From edge to edge, to the right of the way: an arrow and the one back do not meet.
     start = start + (STATE + 0.08) * way + 0.17 * to_the_right
     end = end - (STATE + 0.08) * way + 0.17 * to_the_right
-    arrow(ax, start, end)
+    arrow(ax, *start, *end)
     # Arrows between neighbours fill their side: they speak behind its middle, longer ones before.
     part = 0.72 if np.hypot(*(end - start)) < RING else 0.35
     place = start + part * (end - start) + (0.48, 0.36) * to_the_right
@@ -74,7 +74,7 @@ def _loop(ax, angle, label):
     """Draw an arrow from a state to itself, on its outer side."""
     place = _place(angle)
     ends = [place + (STATE + 0.04) * _way(angle + turn) for turn in (0.5, -0.5)]
-    arrow(ax, *ends, curve=-1.9)
+    arrow(ax, *ends[0], *ends[1], curve=-1.9)
     words(ax, *(place + (1.62, 1.55) * _way(angle)), label, SLATE, size=9)
 
 
@@ -114,7 +114,7 @@ def ngram_context(tokens, order=5) -> Diagram:
             ax.plot(edges, (y, y), color=BLUE, linewidth=7, solid_capstyle="butt")
         else:
             words(ax, before[-1], y, "(nada)", SLATE)
-        arrow(ax, (last - width / 2 - 0.1, y), (last, y), ORANGE)
+        arrow(ax, last - width / 2 - 0.1, y, last, y, ORANGE)
     return finished(figure, _context_in_words(tokens, order))
 
 

@@ -37,7 +37,7 @@ def ruler(tokens, probabilities, u):
     words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
     # Above it an arrow where u falls.
     place = left + length * u
-    arrow(ax, (place, 3.2), (place, 2.45), ORANGE)
+    arrow(ax, place, 3.2, place, 2.45, ORANGE)
     name = f"u = {_number(u)} → {tokens[drawn]}"
     words(ax, np.clip(place, 2.2, WIDTH - 2.2), 3.5, name, ORANGE, 11)
     alt = (

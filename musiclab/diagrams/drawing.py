@@ -60,11 +60,11 @@ def disc(ax, x, y, radius, text, colour=BLACK, **style):
     words(ax, x, y, text, zorder=4, **style)
 
 
-def arrow(ax, start, end, colour=GREY, curve=0.0):
-    """Draw an arrow between two points (x, y)."""
+def arrow(ax, x, y, to_x, to_y, colour=GREY, curve=0.0):
+    """Draw an arrow from (x, y) to (to_x, to_y)."""
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     style["connectionstyle"] = f"arc3,rad={curve}"
-    ax.annotate("", end, start, arrowprops=style)
+    ax.annotate("", (to_x, to_y), (x, y), arrowprops=style)
 
 
 def words(ax, x, y, text, colour=BLACK, size=10, **place):

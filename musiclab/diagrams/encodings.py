@@ -134,9 +134,9 @@ def duration_and_wait():
         box(ax, (begin + end) / 2, y, text, end - begin - 0.1, 0.7, colour, filled=True)
     _quarters(ax, left + to_ql * np.arange(4), 1.7, 6.2)
     # The waits, one behind the other.
-    arrow(ax, (left, 0.75), (left + to_ql, 0.75), ORANGE)
+    arrow(ax, left, 0.75, left + to_ql, 0.75, ORANGE)
     words(ax, left + to_ql / 2, 0.35, "E-3 espera 1", ORANGE, 10)
-    arrow(ax, (left + to_ql, 0.75), (left + 2.5 * to_ql, 0.75), GREEN)
+    arrow(ax, left + to_ql, 0.75, left + 2.5 * to_ql, 0.75, GREEN)
     words(ax, left + 1.75 * to_ql, 0.35, "C5 espera 3/2", GREEN, 10)
     words(ax, left - 0.4, 0.55, "B-4 espera 0", BLUE, 10, ha="right")
     return finished(

@@ -87,9 +87,9 @@ def writing_loop(symbols, window_length, new="?"):
     box(ax, chance, high, "sorteo", colour=ORANGE, width=1.9)
     # Up, across and down again.
     given, taken = middle + 1.4, chance - 1.05
-    arrow(ax, (middle, low + 0.5), (middle, high - 0.6), BLUE)
-    arrow(ax, (given, high), (taken, high))
-    arrow(ax, (chance, high - 0.6), (chance, low + 0.5), ORANGE)
+    arrow(ax, middle, low + 0.5, middle, high - 0.6, BLUE)
+    arrow(ax, given, high, taken, high)
+    arrow(ax, chance, high - 0.6, chance, low + 0.5, ORANGE)
     between = (low + high) / 2
     words(ax, (given + taken) / 2, high + 0.75, "probabilidades", GREY)
     words(ax, middle - 0.2, between, "lee " + read, BLUE, ha="right")

@@ -4,7 +4,7 @@ import io
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
@@ -301,7 +301,6 @@ def _keyboard(ax, low, high):
     blacks = np.array([pitch for pitch in pitches if pitch % 12 in BLACK_KEYS])
     # Between white keys: B and C, E and F meet at a row's edge, the others behind a black key.
     edges = [pitch - 0.5 for pitch in pitches[1:] if pitch % 12 in (0, 5)]
-    seams = [((-KEYS_PT, y), (-1, y)) for y in (*blacks, *edges)]
     rows = _boxes(0, 1, blacks - 0.5, blacks + 0.5)
     bed = _boxes(-KEYS_PT, -1, low - 0.5, [high + 0.5])
     keys = _boxes(-KEYS_PT, -0.42 * KEYS_PT, blacks - 0.5, blacks + 0.5)
@@ -311,10 +310,10 @@ def _keyboard(ax, low, high):
     style = {"transform": blended_transform_factory(points, ax.transData), "clip_on": False}
     style |= {"linewidths": 0.6, "edgecolors": GREY, "gid": "teclado"}
     across = {"transform": ax.get_yaxis_transform(), "linewidths": 0, "zorder": 0.2}
+    ax.hlines((*blacks, *edges), -KEYS_PT, -1, zorder=3.1, **style)
     for drawn in (
         PolyCollection(rows, facecolors="#F0F2F5", **across),
         PolyCollection(bed, facecolors="white", zorder=3, **style),
-        LineCollection(seams, zorder=3.1, **style),
         PolyCollection(keys, facecolors=BLACK, zorder=3.2, **style),
     ):
         ax.add_collection(drawn, autolim=False)
