@@ -51,45 +51,42 @@ def _logits_cases(rng):
     return [(few, 2.0), (more, 0.5), *made, (high, 1.0), (low, 0.5), (wide, 0.8)]
 
 
-SOFTMAX = Exercise(
-    "softmax_t",
-    softmax_t,
-    _logits_cases,
-    {
-        "multiplied": (
-            lambda z, T: softmax_t(z * T, 1),  # noqa: N803
-            "Has multiplicado por T en vez de dividir: así, más temperatura enfría.",
-        ),
-        "no_temperature": (
-            lambda z, T: softmax_t(z, 1),  # noqa: N803
-            "Te has olvidado de la temperatura: divide los logits entre T.",
-        ),
-        "divided_later": (
-            lambda z, T: softmax_t(z, 1) / T,  # noqa: N803
-            "Has dividido entre T las probabilidades, y son los logits lo que se divide.",
-        ),
-        "not_normalised": (
-            lambda z, T: _powers(z - z.max(), T),  # noqa: N803
-            "Falta dividir entre la suma: no suman 1.",
-        ),
-        "not_normalised_and_unstable": (
-            _powers,
-            "Son exponenciales, no probabilidades: falta dividir entre la suma.",
-        ),
-        "by_the_largest": (
-            lambda z, T: softmax_t(z, T) / softmax_t(z, T).max(),  # noqa: N803
-            "Has dividido entre el mayor: hay que dividir entre la suma.",
-        ),
-        "no_exponential": (
-            lambda z, T: z / T / (z / T).sum(),  # noqa: N803
-            "Falta la exponencial: un logit puede ser negativo, una probabilidad no.",
-        ),
-        "overflow": (
-            _overflown,
-            "La exponencial se ha desbordado, o ha dado 0: resta antes el logit más alto.",
-        ),
-    },
-)
+_WRONG_SOFTMAX = {
+    "multiplied": (
+        lambda z, T: softmax_t(z * T, 1),  # noqa: N803
+        "Has multiplicado por T en vez de dividir: así, más temperatura enfría.",
+    ),
+    "no_temperature": (
+        lambda z, T: softmax_t(z, 1),  # noqa: N803
+        "Te has olvidado de la temperatura: divide los logits entre T.",
+    ),
+    "divided_later": (
+        lambda z, T: softmax_t(z, 1) / T,  # noqa: N803
+        "Has dividido entre T las probabilidades, y son los logits lo que se divide.",
+    ),
+    "not_normalised": (
+        lambda z, T: _powers(z - z.max(), T),  # noqa: N803
+        "Falta dividir entre la suma: no suman 1.",
+    ),
+    "not_normalised_and_unstable": (
+        _powers,
+        "Son exponenciales, no probabilidades: falta dividir entre la suma.",
+    ),
+    "by_the_largest": (
+        lambda z, T: softmax_t(z, T) / softmax_t(z, T).max(),  # noqa: N803
+        "Has dividido entre el mayor: hay que dividir entre la suma.",
+    ),
+    "no_exponential": (
+        lambda z, T: z / T / (z / T).sum(),  # noqa: N803
+        "Falta la exponencial: un logit puede ser negativo, una probabilidad no.",
+    ),
+    "overflow": (
+        _overflown,
+        "La exponencial se ha desbordado, o ha dado 0: resta antes el logit más alto.",
+    ),
+}
+
+SOFTMAX = Exercise("softmax_t", softmax_t, _logits_cases, _WRONG_SOFTMAX)
 
 
 # 2. top_p
@@ -149,47 +146,43 @@ def _show_nucleus(arguments, expected, got):
     return nucleus(names, probabilities, p)._repr_html_()
 
 
-NUCLEUS = Exercise(
-    "top_p",
-    top_p,
-    _nucleus_cases,
-    {
-        "not_normalised": (
-            lambda p, enough: np.where(top_p(p, enough) > 0, p, 0.0),
-            "Falta repartir de nuevo: divide lo que queda entre su suma, para que sume 1.",
-        ),
-        "one_short": (
-            partial(top_p, n_more=-1),
-            "Te has quedado un símbolo corto: el que hace llegar la suma a p también queda dentro.",
-        ),
-        "unsorted": (
-            partial(top_p, order=lambda p: range(len(p))),
-            "Has sumado sin ordenar: empieza por el símbolo más probable.",
-        ),
-        "ascending": (
-            partial(top_p, order=_ascending),
-            "Has ordenado al revés: empieza por el más probable, no por el menos.",
-        ),
-        "left_sorted": (
-            lambda p, enough: np.sort(top_p(p, enough))[::-1],
-            "Las has dejado ordenadas: cada probabilidad debe volver al lugar de su símbolo.",
-        ),
-        "above_p": (
-            lambda p, enough: _kept(p, np.flatnonzero(p >= enough)),
-            "Has comparado con p cada probabilidad, y es la suma de las mayores lo que llega a p.",
-        ),
-        "strictly_more": (
-            lambda p, enough: top_p(p, enough + MARGIN),
-            "Cuando la suma es justo p ya basta: no hace falta otro símbolo.",
-        ),
-        "one_more": (partial(top_p, n_more=1), "Sobra un símbolo: para cuando la suma llega a p."),
-        "last_of_equals": (
-            partial(top_p, order=lambda p: _ascending(p)[::-1]),
-            "Entre símbolos igual de probables has empezado por el último: va antes el primero.",
-        ),
-    },
-    show=_show_nucleus,
-)
+_WRONG_NUCLEUS = {
+    "not_normalised": (
+        lambda p, enough: np.where(top_p(p, enough) > 0, p, 0.0),
+        "Falta repartir de nuevo: divide lo que queda entre su suma, para que sume 1.",
+    ),
+    "one_short": (
+        partial(top_p, n_more=-1),
+        "Te has quedado un símbolo corto: el que hace llegar la suma a p también queda dentro.",
+    ),
+    "unsorted": (
+        partial(top_p, order=lambda p: range(len(p))),
+        "Has sumado sin ordenar: empieza por el símbolo más probable.",
+    ),
+    "ascending": (
+        partial(top_p, order=_ascending),
+        "Has ordenado al revés: empieza por el más probable, no por el menos.",
+    ),
+    "left_sorted": (
+        lambda p, enough: np.sort(top_p(p, enough))[::-1],
+        "Las has dejado ordenadas: cada probabilidad debe volver al lugar de su símbolo.",
+    ),
+    "above_p": (
+        lambda p, enough: _kept(p, np.flatnonzero(p >= enough)),
+        "Has comparado con p cada probabilidad, y es la suma de las mayores lo que llega a p.",
+    ),
+    "strictly_more": (
+        lambda p, enough: top_p(p, enough + MARGIN),
+        "Cuando la suma es justo p ya basta: no hace falta otro símbolo.",
+    ),
+    "one_more": (partial(top_p, n_more=1), "Sobra un símbolo: para cuando la suma llega a p."),
+    "last_of_equals": (
+        partial(top_p, order=lambda p: _ascending(p)[::-1]),
+        "Entre símbolos igual de probables has empezado por el último: va antes el primero.",
+    ),
+}
+
+NUCLEUS = Exercise("top_p", top_p, _nucleus_cases, _WRONG_NUCLEUS, show=_show_nucleus)
 
 
 # 3. elegir

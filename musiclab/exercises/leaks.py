@@ -105,62 +105,58 @@ def _show_families(arguments, expected, got):
     return "".join(f"<br>{line}" for line in lines)
 
 
-REPARTIR = Exercise(
-    "repartir",
-    _split,
-    _collections,
-    wrong={
-        "absolute_intervals": (
-            partial(_split, key=_sizes),
-            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+_WRONG_REPARTIR = {
+    "absolute_intervals": (
+        partial(_split, key=_sizes),
+        "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+    ),
+    "pitch_classes": (
+        partial(_split, key=_pitch_classes),
+        (
+            "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
+            "Compara los intervalos."
         ),
-        "pitch_classes": (
-            partial(_split, key=_pitch_classes),
-            (
-                "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
-                "Compara los intervalos."
-            ),
+    ),
+    "pitches": (
+        partial(_split, key=tuple),
+        (
+            "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
+            "intervalos, la diferencia entre cada nota y la siguiente."
         ),
-        "pitches": (
-            partial(_split, key=tuple),
-            (
-                "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
-                "intervalos, la diferencia entre cada nota y la siguiente."
-            ),
+    ),
+    "parted_twins": (
+        partial(_split, key=lambda song: object()),  # no song is like another
+        (
+            "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
+            "en lados distintos. Aparta familias enteras."
         ),
-        "parted_twins": (
-            partial(_split, key=lambda song: object()),  # no song is like another
-            (
-                "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
-                "en lados distintos. Aparta familias enteras."
-            ),
+    ),
+    "first_families": (
+        partial(_split, order=iter),
+        "Has apartado las primeras familias: empieza por la última.",
+    ),
+    "too_few": (
+        _too_few,
+        (
+            "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
+            "fraccion * len(canciones)."
         ),
-        "first_families": (
-            partial(_split, order=iter),
-            "Has apartado las primeras familias: empieza por la última.",
-        ),
-        "too_few": (
-            _too_few,
-            (
-                "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
-                "fraccion * len(canciones)."
-            ),
-        ),
-        "thrown_away": (
-            _without_twins,
-            "Has tirado las gemelas: todas las canciones deben quedar en un lado o en el otro.",
-        ),
-        "songs": (
-            lambda songs, fraction: [[songs[k] for k in side] for side in _split(songs, fraction)],
-            "Devuelves las canciones, y se piden sus posiciones en la lista.",
-        ),
-        "swapped": (
-            lambda songs, fraction: _split(songs, fraction)[::-1],
-            "Los dos lados están cambiados: primero entrenamiento y después validación.",
-        ),
-    },
-    show=_show_families,
-)
+    ),
+    "thrown_away": (
+        _without_twins,
+        "Has tirado las gemelas: todas las canciones deben quedar en un lado o en el otro.",
+    ),
+    "songs": (
+        lambda songs, fraction: [[songs[k] for k in side] for side in _split(songs, fraction)],
+        "Devuelves las canciones, y se piden sus posiciones en la lista.",
+    ),
+    "swapped": (
+        lambda songs, fraction: _split(songs, fraction)[::-1],
+        "Los dos lados están cambiados: primero entrenamiento y después validación.",
+    ),
+}
+
+REPARTIR = Exercise("repartir", _split, _collections, _WRONG_REPARTIR, show=_show_families)
 
 # Copied passages
 
@@ -249,56 +245,54 @@ def _show_passage(arguments, expected, got):
     return player(Song(events), f"El pasaje compartido: {expected} notas").data
 
 
+_WRONG_PASAJE_COPIADO = {
+    "pitches": (
+        partial(_copied, passages=partial(_passages, key=tuple)),
+        "Has comparado alturas: en otra tonalidad no coincide ninguna. Compara los intervalos.",
+    ),
+    "counts_intervals": (
+        lambda song, others: _copied(song, others) - 1,
+        "Has contado intervalos: entre n notas seguidas hay n − 1, así que falta una nota.",
+    ),
+    "pitch_classes": (
+        partial(_copied, passages=partial(_passages, key=_within_the_octave)),
+        "Has comparado los intervalos sin la octava: subir dos semitonos no es bajar diez.",
+    ),
+    "absolute_intervals": (
+        partial(_copied, passages=partial(_passages, key=_sizes)),
+        "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+    ),
+    "joined_songs": (
+        lambda song, others: _copied(song, [[*chain(*others)]]),
+        "El pasaje cruza de una canción a otra: no las juntes en una lista, míralas una a una.",
+    ),
+    "first_song": (
+        lambda song, others: _copied(song, others[:1]),
+        "Solo has mirado la primera de las otras canciones: mira todas.",
+    ),
+    "last_song": (
+        lambda song, others: _copied(song, others[-1:]),
+        "Te quedas con la última de las otras canciones: guarda el máximo de todas.",
+    ),
+    "same_place": (
+        partial(_copied, passages=_placed),
+        (
+            "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
+            "cualquier nota de cada una."
+        ),
+    ),
+    "beginning": (
+        lambda song, others: max(
+            (n for n in range(len(song) + 1) if _copied(song[:n], others) == n), default=0
+        ),
+        "Solo has mirado pasajes que empiezan con la canción: prueba todos los comienzos.",
+    ),
+    "gaps": (
+        _with_gaps,
+        "Has saltado notas: el pasaje debe ser de notas seguidas.",
+    ),
+}
+
 PASAJE_COPIADO = Exercise(
-    "pasaje_copiado",
-    _copied,
-    _copy_cases,
-    wrong={
-        "pitches": (
-            partial(_copied, passages=partial(_passages, key=tuple)),
-            "Has comparado alturas: en otra tonalidad no coincide ninguna. Compara los intervalos.",
-        ),
-        "counts_intervals": (
-            lambda song, others: _copied(song, others) - 1,
-            "Has contado intervalos: entre n notas seguidas hay n − 1, así que falta una nota.",
-        ),
-        "pitch_classes": (
-            partial(_copied, passages=partial(_passages, key=_within_the_octave)),
-            "Has comparado los intervalos sin la octava: subir dos semitonos no es bajar diez.",
-        ),
-        "absolute_intervals": (
-            partial(_copied, passages=partial(_passages, key=_sizes)),
-            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
-        ),
-        "joined_songs": (
-            lambda song, others: _copied(song, [[*chain(*others)]]),
-            "El pasaje cruza de una canción a otra: no las juntes en una lista, míralas una a una.",
-        ),
-        "first_song": (
-            lambda song, others: _copied(song, others[:1]),
-            "Solo has mirado la primera de las otras canciones: mira todas.",
-        ),
-        "last_song": (
-            lambda song, others: _copied(song, others[-1:]),
-            "Te quedas con la última de las otras canciones: guarda el máximo de todas.",
-        ),
-        "same_place": (
-            partial(_copied, passages=_placed),
-            (
-                "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
-                "cualquier nota de cada una."
-            ),
-        ),
-        "beginning": (
-            lambda song, others: max(
-                (n for n in range(len(song) + 1) if _copied(song[:n], others) == n), default=0
-            ),
-            "Solo has mirado pasajes que empiezan con la canción: prueba todos los comienzos.",
-        ),
-        "gaps": (
-            _with_gaps,
-            "Has saltado notas: el pasaje debe ser de notas seguidas.",
-        ),
-    },
-    show=_show_passage,
+    "pasaje_copiado", _copied, _copy_cases, _WRONG_PASAJE_COPIADO, show=_show_passage
 )

@@ -27,41 +27,38 @@ def _probabilities(rng):
     return [(probabilities,) for probabilities in cases]
 
 
-NLL = Exercise(
-    "nll",
-    _nll,
-    _probabilities,
-    wrong={
-        "log2": (
-            partial(_nll, log=log2),
-            "Has usado el logaritmo en base 2: eso son bits. Los nats piden el natural, math.log.",
-        ),
-        "log10": (
-            partial(_nll, log=log10),
-            "Has usado el logaritmo en base 10: los nats piden el natural, math.log.",
-        ),
-        "sign": (
-            lambda p: -_nll(p),
-            "Has olvidado el signo menos: el logaritmo de una probabilidad es negativo o cero.",
-        ),
-        "sum": (
-            lambda p: _nll(p) * len(p),
-            "Has sumado las sorpresas sin dividir entre cuántas son: se pide la media.",
-        ),
-        "log_of_mean": (
-            lambda p: -log(fmean(p)),
-            "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
-        ),
-        "perplexity": (
-            lambda p: exp(_nll(p)),
-            "Eso es la perplejidad: te sobra la exponencial.",
-        ),
-        "mean_probability": (
-            fmean,
-            "Eso es la media de las probabilidades: falta el logaritmo, con su signo.",
-        ),
-    },
-)
+_WRONG_NLL = {
+    "log2": (
+        partial(_nll, log=log2),
+        "Has usado el logaritmo en base 2: eso son bits. Los nats piden el natural, math.log.",
+    ),
+    "log10": (
+        partial(_nll, log=log10),
+        "Has usado el logaritmo en base 10: los nats piden el natural, math.log.",
+    ),
+    "sign": (
+        lambda p: -_nll(p),
+        "Has olvidado el signo menos: el logaritmo de una probabilidad es negativo o cero.",
+    ),
+    "sum": (
+        lambda p: _nll(p) * len(p),
+        "Has sumado las sorpresas sin dividir entre cuántas son: se pide la media.",
+    ),
+    "log_of_mean": (
+        lambda p: -log(fmean(p)),
+        "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
+    ),
+    "perplexity": (
+        lambda p: exp(_nll(p)),
+        "Eso es la perplejidad: te sobra la exponencial.",
+    ),
+    "mean_probability": (
+        fmean,
+        "Eso es la media de las probabilidades: falta el logaritmo, con su signo.",
+    ),
+}
+
+NLL = Exercise("nll", _nll, _probabilities, _WRONG_NLL)
 
 # 2. Unigram
 
@@ -114,54 +111,51 @@ def _unigram_cases(rng):
     return cases
 
 
-UNIGRAMA = Exercise(
-    "unigrama",
-    _unigram,
-    _unigram_cases,
-    wrong={
-        "no_smoothing": (
-            _of_all(_counts),
-            (
-                "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
-                "sería infinita."
-            ),
+_WRONG_UNIGRAMA = {
+    "no_smoothing": (
+        _of_all(_counts),
+        (
+            "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
+            "sería infinita."
         ),
-        "total_without_ones": (
-            _with_total(lambda songs: 0),
-            (
-                "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
-                "Comprueba que las probabilidades suman 1."
-            ),
+    ),
+    "total_without_ones": (
+        _with_total(lambda songs: 0),
+        (
+            "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
+            "Comprueba que las probabilidades suman 1."
         ),
-        "total_one_more": (
-            _with_total(lambda songs: 1),
-            "Al total le has sumado un solo 1: súmale n_simbolos, un 1 por símbolo.",
+    ),
+    "total_one_more": (
+        _with_total(lambda songs: 1),
+        "Al total le has sumado un solo 1: súmale n_simbolos, un 1 por símbolo.",
+    ),
+    "kinds_seen": (
+        _with_total(lambda songs: len(set().union(*songs))),
+        (
+            "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
+            "n_simbolos."
         ),
-        "kinds_seen": (
-            _with_total(lambda songs: len(set().union(*songs))),
-            (
-                "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
-                "n_simbolos."
-            ),
-        ),
-        "only_unseen": (
-            _of_all(lambda songs, n: [count or 1 for count in _counts(songs, n)]),
-            "Has dado un 1 solo a lo que no ha salido: súmalo a todas las cuentas.",
-        ),
-        "first_song": (
-            lambda songs, n: _unigram(songs[:1], n),
-            "Solo has contado la primera canción: cuéntalas todas.",
-        ),
-        "songs_not_symbols": (
-            lambda songs, n: _unigram(map(set, songs), n),
-            "Has contado en cuántas canciones sale cada símbolo: cuenta cuántas veces sale.",
-        ),
-        "counts": (
-            partial(_counts, start=1),
-            "Eso son las cuentas: divídelas entre su suma.",
-        ),
-    },
-)
+    ),
+    "only_unseen": (
+        _of_all(lambda songs, n: [count or 1 for count in _counts(songs, n)]),
+        "Has dado un 1 solo a lo que no ha salido: súmalo a todas las cuentas.",
+    ),
+    "first_song": (
+        lambda songs, n: _unigram(songs[:1], n),
+        "Solo has contado la primera canción: cuéntalas todas.",
+    ),
+    "songs_not_symbols": (
+        lambda songs, n: _unigram(map(set, songs), n),
+        "Has contado en cuántas canciones sale cada símbolo: cuenta cuántas veces sale.",
+    ),
+    "counts": (
+        partial(_counts, start=1),
+        "Eso son las cuentas: divídelas entre su suma.",
+    ),
+}
+
+UNIGRAMA = Exercise("unigrama", _unigram, _unigram_cases, _WRONG_UNIGRAMA)
 
 # Questions
 

@@ -51,53 +51,50 @@ def _step_cases(rng):
     return cases
 
 
-PASO_RNN = Exercise(
-    "paso_rnn",
-    _step,
-    _step_cases,
-    {
-        "no_bias": (
-            lambda x, h, W, U, b: _step(x, h, W, U, 0 * b),
-            "Has olvidado el sesgo: suma b antes de la tanh.",
-        ),
-        "no_tanh": (
-            _linear,
-            "Has olvidado la tanh: sin ella, el estado puede crecer sin límite.",
-        ),
-        "no_state": (
-            lambda x, h, W, U, b: np.tanh(x @ W + b),
-            "Has olvidado el estado anterior: falta h @ U, y sin él la red no recuerda nada.",
-        ),
-        "transposed_state": (
-            lambda x, h, W, U, b: _step(x, h, W, U.T, b),
-            "Has traspuesto U: el vector va delante de la matriz, h @ U y no U @ h.",
-        ),
-        "transposed_input": (
-            lambda x, h, W, U, b: _step(x, h, W.T, U, b),
-            "Has traspuesto W: el vector va delante de la matriz, x @ W y no W @ x.",
-        ),
-        "both_transposed": (
-            lambda x, h, W, U, b: _step(x, h, W.T, U.T, b),
-            "Has traspuesto las dos matrices: el vector va delante, x @ W y h @ U.",
-        ),
-        "bias_outside": (
-            lambda x, h, W, U, b: np.tanh(x @ W + h @ U) + b,
-            "Has sumado el sesgo después de la tanh: va dentro, con los otros dos sumandos.",
-        ),
-        "two_tanh": (
-            lambda x, h, W, U, b: np.tanh(x @ W + b) + np.tanh(h @ U),
-            "Has aplicado la tanh a cada sumando: primero se suma todo y luego, una sola tanh.",
-        ),
-        "logistic": (
-            lambda *arguments: 1 / (1 + np.exp(-_linear(*arguments))),
-            "Has usado la sigmoide, que es la de las puertas: aquí va la tanh.",
-        ),
-        "swapped": (
-            lambda x, h, W, U, b: _step(x, h, U, W, b),
-            "Has cambiado las matrices: W es para la entrada x y U, para el estado h.",
-        ),
-    },
-)
+_WRONG_PASO_RNN = {
+    "no_bias": (
+        lambda x, h, W, U, b: _step(x, h, W, U, 0 * b),
+        "Has olvidado el sesgo: suma b antes de la tanh.",
+    ),
+    "no_tanh": (
+        _linear,
+        "Has olvidado la tanh: sin ella, el estado puede crecer sin límite.",
+    ),
+    "no_state": (
+        lambda x, h, W, U, b: np.tanh(x @ W + b),
+        "Has olvidado el estado anterior: falta h @ U, y sin él la red no recuerda nada.",
+    ),
+    "transposed_state": (
+        lambda x, h, W, U, b: _step(x, h, W, U.T, b),
+        "Has traspuesto U: el vector va delante de la matriz, h @ U y no U @ h.",
+    ),
+    "transposed_input": (
+        lambda x, h, W, U, b: _step(x, h, W.T, U, b),
+        "Has traspuesto W: el vector va delante de la matriz, x @ W y no W @ x.",
+    ),
+    "both_transposed": (
+        lambda x, h, W, U, b: _step(x, h, W.T, U.T, b),
+        "Has traspuesto las dos matrices: el vector va delante, x @ W y h @ U.",
+    ),
+    "bias_outside": (
+        lambda x, h, W, U, b: np.tanh(x @ W + h @ U) + b,
+        "Has sumado el sesgo después de la tanh: va dentro, con los otros dos sumandos.",
+    ),
+    "two_tanh": (
+        lambda x, h, W, U, b: np.tanh(x @ W + b) + np.tanh(h @ U),
+        "Has aplicado la tanh a cada sumando: primero se suma todo y luego, una sola tanh.",
+    ),
+    "logistic": (
+        lambda *arguments: 1 / (1 + np.exp(-_linear(*arguments))),
+        "Has usado la sigmoide, que es la de las puertas: aquí va la tanh.",
+    ),
+    "swapped": (
+        lambda x, h, W, U, b: _step(x, h, U, W, b),
+        "Has cambiado las matrices: W es para la entrada x y U, para el estado h.",
+    ),
+}
+
+PASO_RNN = Exercise("paso_rnn", _step, _step_cases, _WRONG_PASO_RNN)
 
 
 # 2. The weights of an LSTM, counted
@@ -119,45 +116,42 @@ def _lstm_cases(rng):
     return [(4, 3), (1, 1), (3, 2), *map(tuple, more)]
 
 
-PESOS_LSTM = Exercise(
-    "pesos_lstm",
-    _lstm_weights,
-    _lstm_cases,
-    {
-        "no_bias": (
-            partial(_lstm_weights, n_biases=0),
-            "Has olvidado los sesgos: cada puerta tiene uno por unidad.",
-        ),
-        "three_gates": (
-            partial(_lstm_weights, n_gates=3),
-            "Has contado tres puertas y falta el candidato: son cuatro juegos de W, U y b.",
-        ),
-        "one_gate": (
-            partial(_lstm_weights, n_gates=1),
-            "Eso es una SimpleRNN: una LSTM tiene cuatro juegos de W, U y b.",
-        ),
-        "gru": (
-            partial(_lstm_weights, n_gates=3, n_biases=2),
-            "Eso es una GRU de Keras: una LSTM tiene cuatro juegos y un solo sesgo en cada uno.",
-        ),
-        "two_biases": (
-            partial(_lstm_weights, n_biases=2),
-            "Has contado dos sesgos por puerta: en la LSTM de Keras hay uno.",
-        ),
-        "no_state": (
-            lambda n, m: 4 * (n * m + m),
-            "Has olvidado U: el estado anterior entra también en cada puerta.",
-        ),
-        "one_bias": (
-            lambda n, m: 4 * (n * m + m * m) + m,
-            "Has contado los sesgos de una sola puerta: son cuatro veces n_unidades.",
-        ),
-        "square_inputs": (
-            lambda n, m: 4 * (n * m + n * n + m),
-            "Has contado U con n_entradas: va de estado a estado, n_unidades por n_unidades.",
-        ),
-    },
-)
+_WRONG_PESOS_LSTM = {
+    "no_bias": (
+        partial(_lstm_weights, n_biases=0),
+        "Has olvidado los sesgos: cada puerta tiene uno por unidad.",
+    ),
+    "three_gates": (
+        partial(_lstm_weights, n_gates=3),
+        "Has contado tres puertas y falta el candidato: son cuatro juegos de W, U y b.",
+    ),
+    "one_gate": (
+        partial(_lstm_weights, n_gates=1),
+        "Eso es una SimpleRNN: una LSTM tiene cuatro juegos de W, U y b.",
+    ),
+    "gru": (
+        partial(_lstm_weights, n_gates=3, n_biases=2),
+        "Eso es una GRU de Keras: una LSTM tiene cuatro juegos y un solo sesgo en cada uno.",
+    ),
+    "two_biases": (
+        partial(_lstm_weights, n_biases=2),
+        "Has contado dos sesgos por puerta: en la LSTM de Keras hay uno.",
+    ),
+    "no_state": (
+        lambda n, m: 4 * (n * m + m),
+        "Has olvidado U: el estado anterior entra también en cada puerta.",
+    ),
+    "one_bias": (
+        lambda n, m: 4 * (n * m + m * m) + m,
+        "Has contado los sesgos de una sola puerta: son cuatro veces n_unidades.",
+    ),
+    "square_inputs": (
+        lambda n, m: 4 * (n * m + n * n + m),
+        "Has contado U con n_entradas: va de estado a estado, n_unidades por n_unidades.",
+    ),
+}
+
+PESOS_LSTM = Exercise("pesos_lstm", _lstm_weights, _lstm_cases, _WRONG_PESOS_LSTM)
 
 
 # 3. Shapes in a stack
@@ -204,41 +198,38 @@ def _shape_cases(rng):
     return cases
 
 
-FORMAS = Exercise(
-    "formas",
-    _shapes,
-    _shape_cases,
-    {
-        "every_step": (
-            _each_layer(lambda read, state, given: (read, state, _with_steps(read, state))),
-            "La última capa da solo el último paso: su salida no tiene el eje de los pasos.",
-        ),
-        "only_last": (
-            _each_layer(lambda read, state, given: (read, state, state)),
-            "Las capas que no son la última dan una salida en cada paso: la siguiente los necesita.",
-        ),
-        "state_with_steps": (
-            _each_layer(lambda read, state, given: (read, _with_steps(read, state), given)),
-            "El estado no guarda un valor por paso: es lo que hay en un momento, (ventanas, unidades).",
-        ),
-        "same_input": (
-            _same_input,
-            "Cada capa lee lo que da la anterior: desde la segunda, su entrada tiene las unidades de esa.",
-        ),
-        "steps_first": (
-            _each_layer(_steps_first),
-            "Has puesto los pasos delante de las ventanas: en Keras, las ventanas van primero.",
-        ),
-        "no_windows": (
-            _each_layer(lambda *layer: [shape[1:] for shape in layer]),
-            "Has olvidado el eje de las ventanas, que es el primero de todas las formas.",
-        ),
-        "square_state": (
-            _each_layer(lambda read, state, given: (read, 2 * state[1:], given)),
-            "Esa es la forma de U, no la del estado: cada ventana tiene un número por unidad.",
-        ),
-    },
-)
+_WRONG_FORMAS = {
+    "every_step": (
+        _each_layer(lambda read, state, given: (read, state, _with_steps(read, state))),
+        "La última capa da solo el último paso: su salida no tiene el eje de los pasos.",
+    ),
+    "only_last": (
+        _each_layer(lambda read, state, given: (read, state, state)),
+        "Las capas que no son la última dan una salida en cada paso: la siguiente los necesita.",
+    ),
+    "state_with_steps": (
+        _each_layer(lambda read, state, given: (read, _with_steps(read, state), given)),
+        "El estado no guarda un valor por paso: es lo que hay en un momento, (ventanas, unidades).",
+    ),
+    "same_input": (
+        _same_input,
+        "Cada capa lee lo que da la anterior: desde la segunda, su entrada tiene las unidades de esa.",
+    ),
+    "steps_first": (
+        _each_layer(_steps_first),
+        "Has puesto los pasos delante de las ventanas: en Keras, las ventanas van primero.",
+    ),
+    "no_windows": (
+        _each_layer(lambda *layer: [shape[1:] for shape in layer]),
+        "Has olvidado el eje de las ventanas, que es el primero de todas las formas.",
+    ),
+    "square_state": (
+        _each_layer(lambda read, state, given: (read, 2 * state[1:], given)),
+        "Esa es la forma de U, no la del estado: cada ventana tiene un número por unidad.",
+    ),
+}
+
+FORMAS = Exercise("formas", _shapes, _shape_cases, _WRONG_FORMAS)
 
 
 # 4. A whole sequence
@@ -277,47 +268,43 @@ def _first_wrong_step(arguments, expected, got):
     return unrolled(names, wrong_from=int(wrong.argmax()))._repr_html_()
 
 
-RECORRER = Exercise(
-    "recorrer",
-    _states,
-    _sequence_cases,
-    {
-        "forgetful": (
-            lambda xs, W, U, b: np.tanh(xs @ W + b),
-            "El estado no pasa de un paso al siguiente: lo que devuelve un paso entra en el otro.",
-        ),
-        "with_first": (
-            _with_first,
-            "Sobra el estado inicial, el de ceros: devuelve uno por cada símbolo leído.",
-        ),
-        "before_each": (
-            lambda *arguments: _with_first(*arguments)[:-1],
-            "Guardas el estado antes de leer cada símbolo: guárdalo después.",
-        ),
-        "last_only": (
-            lambda *arguments: _states(*arguments)[-1],
-            "Has devuelto solo el último estado: guarda el de cada paso.",
-        ),
-        "no_tanh": (partial(_states, step=_linear), "Has olvidado la tanh en cada paso."),
-        "no_bias": (
-            lambda xs, W, U, b: _states(xs, W, U, 0 * b),
-            "Has olvidado el sesgo: súmalo en cada paso.",
-        ),
-        "transposed_state": (
-            lambda xs, W, U, b: _states(xs, W, U.T, b),
-            "Has traspuesto U: es h @ U y no U @ h.",
-        ),
-        "backwards": (
-            lambda xs, W, U, b: _states(xs[::-1], W, U, b),
-            "Has leído la secuencia del final al principio.",
-        ),
-        "from_ones": (
-            partial(_states, first=np.ones),
-            "El estado inicial es de ceros, no de unos.",
-        ),
-    },
-    _first_wrong_step,
-)
+_WRONG_RECORRER = {
+    "forgetful": (
+        lambda xs, W, U, b: np.tanh(xs @ W + b),
+        "El estado no pasa de un paso al siguiente: lo que devuelve un paso entra en el otro.",
+    ),
+    "with_first": (
+        _with_first,
+        "Sobra el estado inicial, el de ceros: devuelve uno por cada símbolo leído.",
+    ),
+    "before_each": (
+        lambda *arguments: _with_first(*arguments)[:-1],
+        "Guardas el estado antes de leer cada símbolo: guárdalo después.",
+    ),
+    "last_only": (
+        lambda *arguments: _states(*arguments)[-1],
+        "Has devuelto solo el último estado: guarda el de cada paso.",
+    ),
+    "no_tanh": (partial(_states, step=_linear), "Has olvidado la tanh en cada paso."),
+    "no_bias": (
+        lambda xs, W, U, b: _states(xs, W, U, 0 * b),
+        "Has olvidado el sesgo: súmalo en cada paso.",
+    ),
+    "transposed_state": (
+        lambda xs, W, U, b: _states(xs, W, U.T, b),
+        "Has traspuesto U: es h @ U y no U @ h.",
+    ),
+    "backwards": (
+        lambda xs, W, U, b: _states(xs[::-1], W, U, b),
+        "Has leído la secuencia del final al principio.",
+    ),
+    "from_ones": (
+        partial(_states, first=np.ones),
+        "El estado inicial es de ceros, no de unos.",
+    ),
+}
+
+RECORRER = Exercise("recorrer", _states, _sequence_cases, _WRONG_RECORRER, show=_first_wrong_step)
 
 
 # Questions

@@ -59,56 +59,52 @@ def _two_notes(arguments, expected, got):
     return player(Song(notes), f"Primero {arguments[0]}; después, la tuya").data
 
 
-NUMERO_MIDI = Exercise(
-    "numero_midi",
-    midi_number,
-    _name_cases,
-    {
-        "octave_from_zero": (
-            lambda name: midi_number(name) - 12,
-            (
-                "Te falta una octava: el do de la octava 0 es el 12, así que suma 1 a la octava "
-                "antes de multiplicar por 12."
-            ),
+_WRONG_NUMERO_MIDI = {
+    "octave_from_zero": (
+        lambda name: midi_number(name) - 12,
+        (
+            "Te falta una octava: el do de la octava 0 es el 12, así que suma 1 a la octava "
+            "antes de multiplicar por 12."
         ),
-        "from_a": (
-            partial(midi_number, steps=FROM_A),
-            "Cuentas desde el la, por orden alfabético: la octava empieza en el do.",
+    ),
+    "from_a": (
+        partial(midi_number, steps=FROM_A),
+        "Cuentas desde el la, por orden alfabético: la octava empieza en el do.",
+    ),
+    "white_keys": (
+        partial(midi_number, steps=WHITE_KEYS),
+        "Cuentas teclas blancas: de do a re hay dos semitonos, y de mi a fa, uno.",
+    ),
+    "without_flats": (
+        lambda name: midi_number(re.sub("[b-]", "", name)),
+        "Has contado los sostenidos y no los bemoles: b y - bajan un semitono.",
+    ),
+    "without_signs": (
+        lambda name: midi_number(re.sub("[#b-]", "", name)),
+        "No has contado las alteraciones: # sube un semitono; b y - lo bajan.",
+    ),
+    "flats_up": (
+        lambda name: midi_number(re.sub("[b-]", "#", name)),
+        "Los bemoles (b y -) bajan un semitono, y tú lo subes.",
+    ),
+    "hyphen_of_the_octave": (
+        _minus_octave,
+        "Aquí el guion es un bemol, no el signo menos de la octava.",
+    ),
+    "one_sign": (
+        lambda name: midi_number(re.sub("([#b-])[#b-]+", r"\1", name)),
+        "Solo has contado la primera alteración: puede haber varias, y cada una cuenta.",
+    ),
+    "within_the_octave": (
+        lambda name: midi_number(f"C{name[-1]}") + midi_number(name) % 12,
+        (
+            "Una alteración puede salirse de la octava: el do bemol 4 es el si 3. Suma al final, "
+            "sin el resto entre 12."
         ),
-        "white_keys": (
-            partial(midi_number, steps=WHITE_KEYS),
-            "Cuentas teclas blancas: de do a re hay dos semitonos, y de mi a fa, uno.",
-        ),
-        "without_flats": (
-            lambda name: midi_number(re.sub("[b-]", "", name)),
-            "Has contado los sostenidos y no los bemoles: b y - bajan un semitono.",
-        ),
-        "without_signs": (
-            lambda name: midi_number(re.sub("[#b-]", "", name)),
-            "No has contado las alteraciones: # sube un semitono; b y - lo bajan.",
-        ),
-        "flats_up": (
-            lambda name: midi_number(re.sub("[b-]", "#", name)),
-            "Los bemoles (b y -) bajan un semitono, y tú lo subes.",
-        ),
-        "hyphen_of_the_octave": (
-            _minus_octave,
-            "Aquí el guion es un bemol, no el signo menos de la octava.",
-        ),
-        "one_sign": (
-            lambda name: midi_number(re.sub("([#b-])[#b-]+", r"\1", name)),
-            "Solo has contado la primera alteración: puede haber varias, y cada una cuenta.",
-        ),
-        "within_the_octave": (
-            lambda name: midi_number(f"C{name[-1]}") + midi_number(name) % 12,
-            (
-                "Una alteración puede salirse de la octava: el do bemol 4 es el si 3. Suma al final, "
-                "sin el resto entre 12."
-            ),
-        ),
-    },
-    _two_notes,
-)
+    ),
+}
+
+NUMERO_MIDI = Exercise("numero_midi", midi_number, _name_cases, _WRONG_NUMERO_MIDI, show=_two_notes)
 
 
 # 2. Windows and their answers
@@ -140,58 +136,52 @@ def _first_other_window(arguments, expected, got):
     return f"<br>Así es el ejemplo {first}:<br>{drawing._repr_html_()}"
 
 
-VENTANAS = Exercise(
-    "ventanas",
-    examples,
-    _window_cases,
-    {
-        "windows_alone": (
-            lambda ids, length: [window for window, _ in examples(ids, length)],
-            "Falta la respuesta: cada elemento es una pareja (ventana, símbolo que sigue).",
+_WRONG_VENTANAS = {
+    "windows_alone": (
+        lambda ids, length: [window for window, _ in examples(ids, length)],
+        "Falta la respuesta: cada elemento es una pareja (ventana, símbolo que sigue).",
+    ),
+    "answers_first": (
+        lambda ids, length: [pair[::-1] for pair in examples(ids, length)],
+        "La pareja va al revés: primero la ventana.",
+    ),
+    "answer_inside": (
+        lambda ids, length: [(window, window[-1]) for window, _ in examples(ids, length)],
+        (
+            "La respuesta está dentro de la ventana: la red la copiaría sin aprender nada. Es el "
+            "símbolo siguiente."
         ),
-        "answers_first": (
-            lambda ids, length: [pair[::-1] for pair in examples(ids, length)],
-            "La pareja va al revés: primero la ventana.",
+    ),
+    "answer_as_list": (
+        lambda ids, length: [(window, [answer]) for window, answer in examples(ids, length)],
+        "La respuesta es un solo símbolo, no una lista: usa ids[k] y no un trozo.",
+    ),
+    "answer_a_step_late": (
+        lambda ids, length: [(window[:-1], answer) for window, answer in examples(ids, length + 1)],
+        "Te saltas un símbolo: la respuesta va justo detrás de la ventana.",
+    ),
+    "without_the_last": (
+        lambda ids, length: examples(ids, length)[:-1],
+        (
+            "Falta la última ventana, la que tiene por respuesta el último símbolo: revisa hasta "
+            "dónde llega range."
         ),
-        "answer_inside": (
-            lambda ids, length: [(window, window[-1]) for window, _ in examples(ids, length)],
-            (
-                "La respuesta está dentro de la ventana: la red la copiaría sin aprender nada. Es el "
-                "símbolo siguiente."
-            ),
-        ),
-        "answer_as_list": (
-            lambda ids, length: [(window, [answer]) for window, answer in examples(ids, length)],
-            "La respuesta es un solo símbolo, no una lista: usa ids[k] y no un trozo.",
-        ),
-        "answer_a_step_late": (
-            lambda ids, length: [
-                (window[:-1], answer) for window, answer in examples(ids, length + 1)
-            ],
-            "Te saltas un símbolo: la respuesta va justo detrás de la ventana.",
-        ),
-        "without_the_last": (
-            lambda ids, length: examples(ids, length)[:-1],
-            (
-                "Falta la última ventana, la que tiene por respuesta el último símbolo: revisa hasta "
-                "dónde llega range."
-            ),
-        ),
-        "one_after_another": (
-            lambda ids, length: examples(ids, length)[::length],
-            "Tus ventanas no se solapan: empieza una en cada símbolo.",
-        ),
-        "a_symbol_longer": (
-            lambda ids, length: examples(ids, length + 1),
-            "Tus ventanas tienen un símbolo de más: ids[a:b] no incluye el b.",
-        ),
-        "a_symbol_shorter": (
-            lambda ids, length: examples(ids, length - 1),
-            "Tus ventanas tienen un símbolo de menos: ids[a:b] no incluye el b.",
-        ),
-    },
-    _first_other_window,
-)
+    ),
+    "one_after_another": (
+        lambda ids, length: examples(ids, length)[::length],
+        "Tus ventanas no se solapan: empieza una en cada símbolo.",
+    ),
+    "a_symbol_longer": (
+        lambda ids, length: examples(ids, length + 1),
+        "Tus ventanas tienen un símbolo de más: ids[a:b] no incluye el b.",
+    ),
+    "a_symbol_shorter": (
+        lambda ids, length: examples(ids, length - 1),
+        "Tus ventanas tienen un símbolo de menos: ids[a:b] no incluye el b.",
+    ),
+}
+
+VENTANAS = Exercise("ventanas", examples, _window_cases, _WRONG_VENTANAS, show=_first_other_window)
 
 
 # 3. A draw
@@ -230,46 +220,42 @@ def _line(arguments, expected, got):
     return ruler(names, probabilities, u)._repr_html_()
 
 
-SORTEAR = Exercise(
-    "sortear",
-    drawn,
-    _draw_cases,
-    {
-        "up_to_the_sum": (
-            partial(drawn, is_before=operator.le),
-            "Cuando u cae justo en una suma ya toca el pedazo siguiente: compara con < y no con <=.",
-        ),
-        "all_alike": (
-            lambda probabilities, u: int(u * len(probabilities)),
-            "A todos les das la misma parte de 0 a 1: el pedazo de cada uno mide su probabilidad.",
-        ),
-        "index_of_the_sorted": (
-            lambda probabilities, u: drawn(sorted(probabilities, reverse=True), u),
-            "Al ordenar las probabilidades pierdes de quién es cada una: déjalas en su orden.",
-        ),
-        "each_alone": (
-            partial(drawn, ends=iter),
-            "Comparas u con cada probabilidad suelta: compárala con la suma de todas hasta ahí.",
-        ),
-        "likeliest": (
-            lambda probabilities, u: probabilities.index(max(probabilities)),
-            "Eliges siempre el más probable (argmax), diga u lo que diga: eso no es sortear.",
-        ),
-        "backwards": (
-            lambda probabilities, u: len(probabilities) - 1 - drawn(probabilities[::-1], u),
-            "Recorres la lista del final al principio: el pedazo del índice 0 es el primero.",
-        ),
-        "index_from_one": (
-            lambda probabilities, u: drawn(probabilities, u) + 1,
-            "Los índices empiezan en 0, y los tuyos en 1.",
-        ),
-        "its_probability": (
-            lambda probabilities, u: probabilities[drawn(probabilities, u)],
-            "Devuelves la probabilidad, y se pide el índice: usa enumerate.",
-        ),
-    },
-    _line,
-)
+_WRONG_SORTEAR = {
+    "up_to_the_sum": (
+        partial(drawn, is_before=operator.le),
+        "Cuando u cae justo en una suma ya toca el pedazo siguiente: compara con < y no con <=.",
+    ),
+    "all_alike": (
+        lambda probabilities, u: int(u * len(probabilities)),
+        "A todos les das la misma parte de 0 a 1: el pedazo de cada uno mide su probabilidad.",
+    ),
+    "index_of_the_sorted": (
+        lambda probabilities, u: drawn(sorted(probabilities, reverse=True), u),
+        "Al ordenar las probabilidades pierdes de quién es cada una: déjalas en su orden.",
+    ),
+    "each_alone": (
+        partial(drawn, ends=iter),
+        "Comparas u con cada probabilidad suelta: compárala con la suma de todas hasta ahí.",
+    ),
+    "likeliest": (
+        lambda probabilities, u: probabilities.index(max(probabilities)),
+        "Eliges siempre el más probable (argmax), diga u lo que diga: eso no es sortear.",
+    ),
+    "backwards": (
+        lambda probabilities, u: len(probabilities) - 1 - drawn(probabilities[::-1], u),
+        "Recorres la lista del final al principio: el pedazo del índice 0 es el primero.",
+    ),
+    "index_from_one": (
+        lambda probabilities, u: drawn(probabilities, u) + 1,
+        "Los índices empiezan en 0, y los tuyos en 1.",
+    ),
+    "its_probability": (
+        lambda probabilities, u: probabilities[drawn(probabilities, u)],
+        "Devuelves la probabilidad, y se pide el índice: usa enumerate.",
+    ),
+}
+
+SORTEAR = Exercise("sortear", drawn, _draw_cases, _WRONG_SORTEAR, show=_line)
 
 
 # Questions

@@ -165,194 +165,181 @@ def _without_rests(tokens):
     return [token for token in tokens if not token.startswith("r:")]
 
 
-CLASE = Exercise(
-    "clase_de_altura",
-    clase_de_altura,
-    _pitch_lists,
-    {
-        "repeated": (
-            lambda alturas: sorted(altura % 12 for altura in alturas),
-            "Has dejado repetidas: un do grave y un do agudo son la misma clase de altura.",
-        ),
-        "unsorted": (
-            lambda alturas: list(dict.fromkeys(altura % 12 for altura in alturas)),
-            "Has olvidado ordenarlas de menor a mayor.",
-        ),
-        "repeated_unsorted": (
-            lambda alturas: [altura % 12 for altura in alturas],
-            "Has olvidado quitar las repetidas y ordenar.",
-        ),
-        "octave": (
-            lambda alturas: sorted({altura // 12 for altura in alturas}),
-            "Has usado // en vez de %: el cociente dice la octava; el resto, la clase de altura.",
-        ),
-        "pitches": (
-            lambda alturas: sorted(set(alturas)),
-            "Has devuelto alturas: quítales la octava con % 12.",
-        ),
-        "from_middle_c": (
-            lambda alturas: sorted({altura - 60 for altura in alturas}),
-            "Has restado 60, y eso solo vale en la octava del do central: usa % 12.",
-        ),
-        "from_one": (
-            lambda alturas: sorted({altura % 12 + 1 for altura in alturas}),
-            "Has contado desde 1: do es 0.",
-        ),
-        "seven": (
-            lambda alturas: sorted({altura % 7 for altura in alturas}),
-            "Has dividido entre 7, las teclas blancas: la octava tiene doce semitonos.",
-        ),
-    },
-)
+_WRONG_CLASE = {
+    "repeated": (
+        lambda alturas: sorted(altura % 12 for altura in alturas),
+        "Has dejado repetidas: un do grave y un do agudo son la misma clase de altura.",
+    ),
+    "unsorted": (
+        lambda alturas: list(dict.fromkeys(altura % 12 for altura in alturas)),
+        "Has olvidado ordenarlas de menor a mayor.",
+    ),
+    "repeated_unsorted": (
+        lambda alturas: [altura % 12 for altura in alturas],
+        "Has olvidado quitar las repetidas y ordenar.",
+    ),
+    "octave": (
+        lambda alturas: sorted({altura // 12 for altura in alturas}),
+        "Has usado // en vez de %: el cociente dice la octava; el resto, la clase de altura.",
+    ),
+    "pitches": (
+        lambda alturas: sorted(set(alturas)),
+        "Has devuelto alturas: quítales la octava con % 12.",
+    ),
+    "from_middle_c": (
+        lambda alturas: sorted({altura - 60 for altura in alturas}),
+        "Has restado 60, y eso solo vale en la octava del do central: usa % 12.",
+    ),
+    "from_one": (
+        lambda alturas: sorted({altura % 12 + 1 for altura in alturas}),
+        "Has contado desde 1: do es 0.",
+    ),
+    "seven": (
+        lambda alturas: sorted({altura % 7 for altura in alturas}),
+        "Has dividido entre 7, las teclas blancas: la octava tiene doce semitonos.",
+    ),
+}
+
+CLASE = Exercise("clase_de_altura", clase_de_altura, _pitch_lists, _WRONG_CLASE)
+
+_WRONG_TRANSPORTAR = {
+    "kept": (
+        partial(transportar, lowest=-inf, highest=inf),
+        "Has dejado alturas fuera de 0–127: compruébalo después de sumar.",
+    ),
+    "clipped": (
+        lambda alturas, semitonos: [min(max(a + semitonos, 0), 127) for a in alturas],
+        "Has llevado al borde lo que no cabe, y así suena otra melodía: déjalo fuera.",
+    ),
+    "wrapped": (
+        lambda alturas, semitonos: [(altura + semitonos) % 128 for altura in alturas],
+        "Con % 128 una nota muy aguda vuelve como muy grave: déjala fuera.",
+    ),
+    "none": (
+        lambda alturas, semitonos: [
+            a + semitonos if 0 <= a + semitonos <= 127 else None for a in alturas
+        ],
+        "Has puesto None en el lugar de lo que no cabe: no pongas nada.",
+    ),
+    "without_127": (
+        partial(transportar, highest=126),
+        "Has dejado fuera el 127, que todavía es una altura: usa <= 127.",
+    ),
+    "without_0": (
+        partial(transportar, lowest=1),
+        "Has dejado fuera el 0, que ya es una altura: usa >= 0.",
+    ),
+    "downwards": (
+        lambda alturas, semitonos: transportar(alturas, -semitonos),
+        "Has bajado en vez de subir: los semitonos se suman.",
+    ),
+    "octaves": (
+        lambda alturas, semitonos: transportar(alturas, 12 * semitonos),
+        "Has transportado octavas: un semitono es 1, no 12.",
+    ),
+    "not_moved": (
+        lambda alturas, semitonos: list(alturas),
+        "Has devuelto la melodía sin transportar.",
+    ),
+    "distinct": (
+        lambda alturas, semitonos: list(dict.fromkeys(transportar(alturas, semitonos))),
+        "Has quitado notas repetidas, y una melodía puede repetir notas.",
+    ),
+    "sorted": (
+        lambda alturas, semitonos: sorted(transportar(alturas, semitonos)),
+        "Has ordenado las notas: en una melodía el orden es lo que suena.",
+    ),
+    "set": (
+        lambda alturas, semitonos: sorted(set(transportar(alturas, semitonos))),
+        "Has ordenado las notas y quitado las repetidas: conserva la melodía como es.",
+    ),
+}
 
 TRANSPORTAR = Exercise(
-    "transportar",
-    transportar,
-    _melodies,
-    {
-        "kept": (
-            partial(transportar, lowest=-inf, highest=inf),
-            "Has dejado alturas fuera de 0–127: compruébalo después de sumar.",
-        ),
-        "clipped": (
-            lambda alturas, semitonos: [min(max(a + semitonos, 0), 127) for a in alturas],
-            "Has llevado al borde lo que no cabe, y así suena otra melodía: déjalo fuera.",
-        ),
-        "wrapped": (
-            lambda alturas, semitonos: [(altura + semitonos) % 128 for altura in alturas],
-            "Con % 128 una nota muy aguda vuelve como muy grave: déjala fuera.",
-        ),
-        "none": (
-            lambda alturas, semitonos: [
-                a + semitonos if 0 <= a + semitonos <= 127 else None for a in alturas
-            ],
-            "Has puesto None en el lugar de lo que no cabe: no pongas nada.",
-        ),
-        "without_127": (
-            partial(transportar, highest=126),
-            "Has dejado fuera el 127, que todavía es una altura: usa <= 127.",
-        ),
-        "without_0": (
-            partial(transportar, lowest=1),
-            "Has dejado fuera el 0, que ya es una altura: usa >= 0.",
-        ),
-        "downwards": (
-            lambda alturas, semitonos: transportar(alturas, -semitonos),
-            "Has bajado en vez de subir: los semitonos se suman.",
-        ),
-        "octaves": (
-            lambda alturas, semitonos: transportar(alturas, 12 * semitonos),
-            "Has transportado octavas: un semitono es 1, no 12.",
-        ),
-        "not_moved": (
-            lambda alturas, semitonos: list(alturas),
-            "Has devuelto la melodía sin transportar.",
-        ),
-        "distinct": (
-            lambda alturas, semitonos: list(dict.fromkeys(transportar(alturas, semitonos))),
-            "Has quitado notas repetidas, y una melodía puede repetir notas.",
-        ),
-        "sorted": (
-            lambda alturas, semitonos: sorted(transportar(alturas, semitonos)),
-            "Has ordenado las notas: en una melodía el orden es lo que suena.",
-        ),
-        "set": (
-            lambda alturas, semitonos: sorted(set(transportar(alturas, semitonos))),
-            "Has ordenado las notas y quitado las repetidas: conserva la melodía como es.",
-        ),
-    },
-    show=_heard(_melody),
+    "transportar", transportar, _melodies, _WRONG_TRANSPORTAR, show=_heard(_melody)
 )
 
-A_EVENTOS = Exercise(
-    "a_eventos",
-    a_eventos,
-    _songs,
-    {
-        "no_first_rest": (
-            _without_first_rest,
-            "Has olvidado el silencio del principio: la canción empieza en 0.",
-        ),
-        "no_rests": (
-            lambda notas: _without_rests(a_eventos(notas)),
-            "Has olvidado los silencios: compara cada inicio con el final de lo anterior.",
-        ),
-        "rests_until_onset": (
-            partial(a_eventos, silence=lambda onset, end, before: onset * (onset > end)),
-            "El silencio dura desde el final de lo anterior, no desde el principio de la canción.",
-        ),
-        "rests_from_onset": (
-            partial(a_eventos, silence=lambda onset, end, before: onset - before),
-            "El silencio se cuenta desde el final de lo anterior, no desde su inicio.",
-        ),
-        "empty_rests": (
-            partial(a_eventos, shortest=0),
-            "Has escrito silencios que no duran nada: solo los hay donde no suena nada.",
-        ),
-        "unsorted_notes": (
-            partial(a_eventos, order=iter),
-            "Has olvidado ordenar las notas por su inicio.",
-        ),
-        "unsorted_pitches": (
-            partial(a_eventos, chord=iter),
-            "Has olvidado ordenar las alturas de los acordes, de grave a aguda.",
-        ),
-        "no_end": (
-            lambda notas: a_eventos(notas)[:-1],
-            "Has olvidado cerrar la canción con «fin».",
-        ),
-        "ends": (
-            lambda notas: a_eventos([(o, o + d, pitches) for o, d, pitches in notas]),
-            "Detrás de los dos puntos has puesto el final de la nota: va la duración.",
-        ),
-        "no_durations": (
-            lambda notas: [token.partition(":")[0] for token in a_eventos(notas)],
-            "Has olvidado las duraciones.",
-        ),
-        "only_lowest": (
-            lambda notas: a_eventos([(o, d, [min(pitches)]) for o, d, pitches in notas]),
-            "Has escrito una sola altura de cada acorde: van todas, con un punto entre ellas.",
-        ),
-    },
-    show=_heard(de_eventos),
-)
+_WRONG_A_EVENTOS = {
+    "no_first_rest": (
+        _without_first_rest,
+        "Has olvidado el silencio del principio: la canción empieza en 0.",
+    ),
+    "no_rests": (
+        lambda notas: _without_rests(a_eventos(notas)),
+        "Has olvidado los silencios: compara cada inicio con el final de lo anterior.",
+    ),
+    "rests_until_onset": (
+        partial(a_eventos, silence=lambda onset, end, before: onset * (onset > end)),
+        "El silencio dura desde el final de lo anterior, no desde el principio de la canción.",
+    ),
+    "rests_from_onset": (
+        partial(a_eventos, silence=lambda onset, end, before: onset - before),
+        "El silencio se cuenta desde el final de lo anterior, no desde su inicio.",
+    ),
+    "empty_rests": (
+        partial(a_eventos, shortest=0),
+        "Has escrito silencios que no duran nada: solo los hay donde no suena nada.",
+    ),
+    "unsorted_notes": (
+        partial(a_eventos, order=iter),
+        "Has olvidado ordenar las notas por su inicio.",
+    ),
+    "unsorted_pitches": (
+        partial(a_eventos, chord=iter),
+        "Has olvidado ordenar las alturas de los acordes, de grave a aguda.",
+    ),
+    "no_end": (
+        lambda notas: a_eventos(notas)[:-1],
+        "Has olvidado cerrar la canción con «fin».",
+    ),
+    "ends": (
+        lambda notas: a_eventos([(o, o + d, pitches) for o, d, pitches in notas]),
+        "Detrás de los dos puntos has puesto el final de la nota: va la duración.",
+    ),
+    "no_durations": (
+        lambda notas: [token.partition(":")[0] for token in a_eventos(notas)],
+        "Has olvidado las duraciones.",
+    ),
+    "only_lowest": (
+        lambda notas: a_eventos([(o, d, [min(pitches)]) for o, d, pitches in notas]),
+        "Has escrito una sola altura de cada acorde: van todas, con un punto entre ellas.",
+    ),
+}
 
-DE_EVENTOS = Exercise(
-    "de_eventos",
-    de_eventos,
-    _token_lists,
-    {
-        "rests_take_no_time": (
-            lambda simbolos: de_eventos(_without_rests(simbolos)),
-            "Has saltado los silencios: no suenan, pero el tiempo pasa.",
-        ),
-        "notes_take_no_time": (
-            partial(de_eventos, notes_last=False),
-            "Has olvidado que el tiempo pasa también mientras suena una nota.",
-        ),
-        "goes_on": (
-            lambda simbolos: de_eventos([token for token in simbolos if token != END_OF_SONG]),
-            "Has seguido detrás de «fin»: la canción acaba ahí.",
-        ),
-        "rests_are_notes": (
-            _with_rests,
-            "Has devuelto los silencios como notas sin alturas: solo hacen pasar el tiempo.",
-        ),
-        "ends": (
-            lambda simbolos: [(o + d, d, pitches) for o, d, pitches in de_eventos(simbolos)],
-            "Has sumado la duración antes de tiempo: el inicio es donde acabó lo anterior.",
-        ),
-        "only_first": (
-            lambda simbolos: [(o, d, pitches[:1]) for o, d, pitches in de_eventos(simbolos)],
-            'Has leído una sola altura de cada acorde: sepáralas con split(".").',
-        ),
-        "texts": (
-            lambda simbolos: [(o, d, list(map(str, ps))) for o, d, ps in de_eventos(simbolos)],
-            "Has dejado las alturas como textos: conviértelas con int(...).",
-        ),
-    },
-    show=_heard(list),
-)
+A_EVENTOS = Exercise("a_eventos", a_eventos, _songs, _WRONG_A_EVENTOS, show=_heard(de_eventos))
+
+_WRONG_DE_EVENTOS = {
+    "rests_take_no_time": (
+        lambda simbolos: de_eventos(_without_rests(simbolos)),
+        "Has saltado los silencios: no suenan, pero el tiempo pasa.",
+    ),
+    "notes_take_no_time": (
+        partial(de_eventos, notes_last=False),
+        "Has olvidado que el tiempo pasa también mientras suena una nota.",
+    ),
+    "goes_on": (
+        lambda simbolos: de_eventos([token for token in simbolos if token != END_OF_SONG]),
+        "Has seguido detrás de «fin»: la canción acaba ahí.",
+    ),
+    "rests_are_notes": (
+        _with_rests,
+        "Has devuelto los silencios como notas sin alturas: solo hacen pasar el tiempo.",
+    ),
+    "ends": (
+        lambda simbolos: [(o + d, d, pitches) for o, d, pitches in de_eventos(simbolos)],
+        "Has sumado la duración antes de tiempo: el inicio es donde acabó lo anterior.",
+    ),
+    "only_first": (
+        lambda simbolos: [(o, d, pitches[:1]) for o, d, pitches in de_eventos(simbolos)],
+        'Has leído una sola altura de cada acorde: sepáralas con split(".").',
+    ),
+    "texts": (
+        lambda simbolos: [(o, d, list(map(str, ps))) for o, d, ps in de_eventos(simbolos)],
+        "Has dejado las alturas como textos: conviértelas con int(...).",
+    ),
+}
+
+DE_EVENTOS = Exercise("de_eventos", de_eventos, _token_lists, _WRONG_DE_EVENTOS, show=_heard(list))
 
 WAIT = Question(
     "pregunta_1",
