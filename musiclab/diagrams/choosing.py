@@ -13,9 +13,10 @@ LETTER = 0.18  # centimetres that a letter of a name takes
 def ruler(tokens, probabilities, u):
     """Return the Diagram of one draw: a ruler from 0 to 1, a stretch for each symbol.
 
-    tokens: their names, in the order of the ruler; probabilities: (n_symbols,),
-        which sum to 1; u: the number that was drawn, from 0 to 1
+    tokens: their names or ids, in the order of the ruler; probabilities:
+        (n_symbols,), which sum to 1; u: the number that was drawn, from 0 to 1
     """
+    tokens = [*map(str, tokens)]
     ends = np.cumsum([0.0, *probabilities])
     drawn = min(int(np.searchsorted(ends[1:], u, side="right")), len(tokens) - 1)
     figure, ax = canvas(WIDTH, 4.0)
@@ -50,9 +51,10 @@ def ruler(tokens, probabilities, u):
 def nucleus(tokens, probabilities, top_p):
     """Return the Diagram of top-p's cut: sorted columns, what they sum to, and where p is reached.
 
-    tokens: names; probabilities: (n_symbols,); both in any order. Of many
-        symbols the first MOST_BARS are drawn.
+    tokens: names or ids; probabilities: (n_symbols,); both in any order. Of
+        many symbols the first MOST_BARS are drawn.
     """
+    tokens = [*map(str, tokens)]
     # From the likeliest on, as many as reach top_p together.
     order = np.argsort(-np.asarray(probabilities), kind="stable")
     sorted_p = np.asarray(probabilities, dtype=float)[order]

@@ -142,8 +142,7 @@ def _nucleus_cases(rng):
 
 def _show_nucleus(arguments, expected, got):
     probabilities, p = arguments
-    names = [str(k) for k in range(len(probabilities))]
-    return nucleus(names, probabilities, p)._repr_html_()
+    return nucleus(range(len(probabilities)), probabilities, p)._repr_html_()
 
 
 _WRONG_NUCLEUS = {
@@ -293,7 +292,7 @@ def _show_ruler(arguments, expected, got):
     logits, banned, u = arguments
     p = _allowed(logits, banned)
     allowed = np.flatnonzero(p)
-    return ruler([str(k) for k in allowed], p[allowed], u)._repr_html_()
+    return ruler(allowed, p[allowed], u)._repr_html_()
 
 
 CHOICE = Exercise("elegir", elegir, _choice_cases, _WRONG_CHOICES, show=_show_ruler)

@@ -216,8 +216,7 @@ def _draw_cases(rng):
 def _line(arguments, expected, got):
     """Return the line from 0 to 1 in pieces, with an arrow where u falls."""
     probabilities, u = arguments
-    names = [str(k) for k in range(len(probabilities))]
-    return ruler(names, probabilities, u)._repr_html_()
+    return ruler(range(len(probabilities)), probabilities, u)._repr_html_()
 
 
 _WRONG_SORTEAR = {
