@@ -198,24 +198,25 @@ class Question:
         """Return the Verdict on a student's answer."""
         if answer is None or answer is ... or (isinstance(answer, str) and not answer.strip()):
             return Verdict(self.name, PENDING, "Escribe tu respuesta y vuelve a ejecutar la celda.")
-        if self.choices:
-            return self._check_letter(answer)
-        if kind_of(answer) not in ("int", "float"):
-            reason = f"Tu respuesta es {shown(answer)} y debe ser un número, sin comillas."
-            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
-        wrong = difference(float(self.answer), answer, self.tolerance)
-        status, reason = (WRONG, self.hint) if wrong else (RIGHT, self.why)
+        status, reason = self._letter(answer) if self.choices else self._number(answer)
         return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
-    def _check_letter(self, answer):
+    def _letter(self, answer):
         # A student may well type «B)».
         letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else None
         if letter not in self.choices:
             *others, last = [f'"{choice}"' for choice in self.choices]
-            reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
-            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
-        status = RIGHT if letter == self.answer else WRONG
-        return Verdict(self.name, status, self.choices[letter], "", self.answer, letter)
+            return (
+                WRONG,
+                f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}.",
+            )
+        return (RIGHT if letter == self.answer else WRONG), self.choices[letter]
+
+    def _number(self, answer):
+        if kind_of(answer) not in ("int", "float"):
+            return WRONG, f"Tu respuesta es {shown(answer)} y debe ser un número, sin comillas."
+        wrong = difference(float(self.answer), answer, self.tolerance)
+        return (WRONG, self.hint) if wrong else (RIGHT, self.why)
 
 
 def typed(name, arguments):
