@@ -81,9 +81,7 @@ def _loop(ax, angle, label):
 def _chain_in_words(followers):
     sentences = []
     for state, counts in followers.items():
-        shares = []
-        for follower, count in counts.items():
-            shares.append(f"{follower} con probabilidad {_share(count, counts)}")
+        shares = [f"{k} con probabilidad {_share(n, counts)}" for k, n in counts.items()]
         sentences.append(f"a {state} sigue {', '.join(shares)}")
     return f"Cadena de Markov: {'; '.join(sentences)}."
 

@@ -122,11 +122,13 @@ def _name(ax, name, about, y):
 def duration_and_wait():
     """Return the Diagram of three tokens of «events»: how long a note lasts, how long one waits."""
     figure, ax = canvas(RIGHT, 6.6)
-    tokens = ("B-4:1:0", "E-3:5/2:1", "C5:3/2:3/2")
     to_ql, left = 6.0, 4.6
-    notes = ((0, 1.0, 5.4), (0, 2.5, 3.9), (1, 1.5, 2.4))  # onset, duration, height
-    # Each note as a bar, as long as its token says.
-    for token, colour, (onset, duration, y) in zip(tokens, COLOURS, notes, strict=False):
+    # Each note as a bar, as long as its token says: onset, duration, height.
+    for token, colour, onset, duration, y in (
+        ("B-4:1:0", BLUE, 0, 1.0, 5.4),
+        ("E-3:5/2:1", ORANGE, 0, 2.5, 3.9),
+        ("C5:3/2:3/2", GREEN, 1, 1.5, 2.4),
+    ):
         begin = left + to_ql * onset
         end = left + to_ql * (onset + duration)
         words(ax, left - 0.4, y, token, colour, 12, ha="right", weight="bold")

@@ -30,20 +30,21 @@ _short = _Short()
 _short.maxlist = _short.maxtuple = _short.maxset = _short.maxdict = 8
 _short.maxstring, _short.maxother, _short.maxlong, _short.maxlevel = 60, 80, 30, 3
 
-NAMES = {
-    "bool": "True o False",
-    "int": "un entero (int)",
-    "float": "un número (float)",
-    "complex": "un número complejo",
-    "str": "un texto (str)",
-    "list": "una lista",
-    "dict": "un diccionario (dict)",
-    "set": "un conjunto (set)",
-    "array": "un array de NumPy",
-    "generator": "un generador",
-    "NoneType": "None",
-    "function": "una función",
+# What a kind of value is made of, and what students read.
+_KINDS = {
+    "bool": (bool | np.bool_, "True o False"),
+    "int": (int | np.integer, "un entero (int)"),
+    "float": (float | np.floating, "un número (float)"),
+    "complex": (complex | np.complexfloating, "un número complejo"),
+    "str": (str, "un texto (str)"),
+    "list": (list | tuple, "una lista"),
+    "dict": (dict, "un diccionario (dict)"),
+    "set": (set | frozenset, "un conjunto (set)"),
+    "generator": (types.GeneratorType | map | filter | zip | range, "un generador"),
+    "function": (types.FunctionType | types.BuiltinFunctionType, "una función"),
 }
+NAMES = {kind: name for kind, (_, name) in _KINDS.items()}
+NAMES |= {"array": "un array de NumPy", "NoneType": "None"}
 
 
 def shown(value):
@@ -71,26 +72,12 @@ def _gives(got, expected, where=""):
     return f"da {texts[0]}{where} y debe dar {texts[1]}"
 
 
-_KINDS = {
-    "bool": bool | np.bool_,
-    "int": int | np.integer,
-    "float": float | np.floating,
-    "complex": complex | np.complexfloating,
-    "str": str,
-    "list": list | tuple,
-    "dict": dict,
-    "set": set | frozenset,
-    "generator": types.GeneratorType | map | filter | zip | range,
-    "function": types.FunctionType | types.BuiltinFunctionType,
-}
-
-
 def kind_of(value):
     """Return the kind of a value, a key of NAMES or the name of its type."""
     if isinstance(value, np.ndarray):
         single = value.ndim == 0 and value.dtype.kind in "biufc"
         return kind_of(value.item()) if single else "array"
-    for kind, types_ in _KINDS.items():
+    for kind, (types_, _) in _KINDS.items():
         if isinstance(value, types_):
             return kind
     return type(value).__name__

@@ -143,9 +143,8 @@ def _heard(read):
 
 def _song(notes):
     events = []
-    for onset, duration, pitches in notes[:LONGEST_HEARD]:  # in sixteenths, four a quarter
+    for onset, duration, pitches in sorted(notes[:LONGEST_HEARD]):  # in sixteenths, four a quarter
         events.append(NoteEvent(onset / 4, duration / 4, tuple(sorted(set(pitches)))))
-    events.sort(key=lambda event: event.onset_ql)
     return Song(tuple(events), tempo_bpm=96.0)
 
 

@@ -49,9 +49,8 @@ def nll_ladder(pairs, ax, title="Canciones de validación"):
     """
     names, nats = zip(*pairs, strict=True)
     colours = [ORANGE if value == min(nats) else BLUE for value in nats]
-    ax.barh(names, nats, color=colours)
-    for name, value in pairs:
-        ax.text(value, name, comma(f" {value:.2f}"), va="center")
+    bars = ax.barh(names, nats, color=colours)
+    ax.bar_label(bars, [comma(f" {value:.2f}") for value in nats])
     ax.invert_yaxis()
     decimal_comma(ax.xaxis)
     ax.grid(visible=False, axis="y")

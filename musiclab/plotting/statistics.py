@@ -75,9 +75,7 @@ def _pitch_columns(found):
 
 def _interval_columns(found):
     """Return the columns of intervals within an octave; the outer ones hold what is wider."""
-    names = []
-    for interval in range(-12, 13):
-        names.append(f"{interval:+d}".replace("-", "−") if interval % 2 == 0 else "")
+    names = [f"{k:+d}".replace("-", "−") if k % 2 == 0 else "" for k in range(-12, 13)]
     names[0], names[12], names[-1] = "≤ −12", "0", "≥ +12"
     return {interval: int(np.clip(interval, -12, 12)) + 12 for interval in found}, names
 
