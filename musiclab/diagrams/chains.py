@@ -73,7 +73,7 @@ def _transition(ax, start, end, label):
 def _loop(ax, angle, label):
     """Draw an arrow from a state to itself, on its outer side."""
     place = _place(angle)
-    ends = [place + (STATE + 0.04) * _way(angle + turn) for turn in (0.5, -0.5)]
+    ends = [place + (STATE + 0.04) * _way(angle + turn) for turn in (0.5, -0.5)]  # radians
     arrow(ax, *ends[0], *ends[1], curve=-1.9)
     words(ax, *(place + (1.62, 1.55) * _way(angle)), label, SLATE, size=9)
 

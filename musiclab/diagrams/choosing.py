@@ -29,7 +29,7 @@ def ruler(tokens, probabilities, u):
         if width > 0.2 + LETTER * len(token):
             words(ax, centre, 1.9, token, "white", 10)
     # Below it where stretches meet, where there is room for the number.
-    last = -np.inf
+    last = -np.inf  # where the number before stands
     for end, place in zip(ends, places, strict=True):
         if place - last > 0.95:
             ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)

@@ -140,7 +140,7 @@ def _lines(ax):
     lines = list(ax.lines)
     named = [line for line in lines if not line.get_label().startswith("_")]
     if not named and len(lines) == 1 and not ax.containers:
-        return [_line(lines[0])]
+        return [_line(lines[0])]  # alone, it needs no name
     return [f"{line.get_label()}: {_line(line)}" for line in named]
 
 

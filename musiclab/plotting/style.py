@@ -70,7 +70,7 @@ def draw_columns(ax, names, groups, title):
 
     groups: (label, colour, shares (n_names,)) of each, from left to right
     """
-    width = 0.84 / len(groups)
+    width = 0.84 / len(groups)  # the rest is the gap between places
     for k, (label, colour, shares) in enumerate(groups):
         places = np.arange(len(names)) + width * (k - (len(groups) - 1) / 2)
         ax.bar(places, 100 * shares, width, color=colour, label=label)
