@@ -14,7 +14,7 @@ from musiclab.errors import MusiclabError
 from musiclab.files import data_url
 from musiclab.midi import song_to_midi
 from musiclab.music import instrument_name
-from musiclab.playback import left_out, mp3_bytes, player_html, render, with_sound
+from musiclab.playback import left_out, length_of, mp3_bytes, player_html, render, with_sound
 from musiclab.plotting import roll_png
 
 
@@ -70,9 +70,7 @@ def _about(song):
     names = [instrument_name(program) for program in programs]
     if len(names) > 4:
         names = [*names[:3], f"{len(names) - 3} instrumentos más"]
-    minutes, seconds = divmod(round(song.duration_s), 60)
-    length = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    about = [", ".join(names), f"♩ = {song.tempo_bpm:.0f}", length, left_out(song)]
+    about = [", ".join(names), f"♩ = {song.tempo_bpm:.0f}", length_of(song), left_out(song)]
     return " · ".join(filter(None, about))
 
 

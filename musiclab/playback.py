@@ -60,8 +60,13 @@ def left_out(song):
     """Return a Spanish sentence on how much of the song does not sound, or an empty text."""
     if song.duration_s <= LONGEST_S:
         return ""
+    return f"suenan los primeros {LONGEST_S // 60} minutos de {length_of(song)}"
+
+
+def length_of(song):
+    """Return how long a song sounds, such as "3 min 20 s"."""
     minutes, seconds = divmod(round(song.duration_s), 60)
-    return f"suenan los primeros {LONGEST_S // 60} minutos de {minutes} min {seconds} s"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def render(song):

@@ -94,8 +94,7 @@ ORDER = [
     for room, modules in HOUSE.items()
     for name in (*(f"{room}.{module}".strip(".") for module in modules), *([room] if room else []))
 ]
-# Lines; half of a module of exercises is sentences for who errs.
-LONGEST_MODULE, LONGEST_EXERCISES = 400, 450
+LONGEST_MODULE = 400  # lines
 NEED_TENSORFLOW = ("backend", "models", "training", "chorales", "course.playground")
 HOMES = {
     "files": {"filelock"},
@@ -133,8 +132,7 @@ def test_every_module_has_its_place():
 
 def test_no_module_is_longer_than_a_sitting():
     n_lines = {name: len(path.read_text().splitlines()) for name, path in house.modules().items()}
-    longest = lambda name: LONGEST_EXERCISES if "exercises" in name else LONGEST_MODULE
-    assert {name: n for name, n in n_lines.items() if n > longest(name)} == {}
+    assert {name: n for name, n in n_lines.items() if n > LONGEST_MODULE} == {}
 
 
 def test_the_map_of_the_house_is_true():

@@ -260,7 +260,7 @@ def test_a_difference_is_heard_or_drawn():
     assert "Así es el ejemplo 1" in check_ventanas(in_blocks).picture
     assert "<svg" not in check_ventanas(in_blocks).picture  # it is an image, with its text
     assert "avanza por una canción" in check_ventanas(in_blocks).picture
-    assert "↑ u" in check_sortear(argmax).picture
+    assert "Una regla de 0 a 1" in check_sortear(argmax).picture
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_velocity_is_a_scale_from_pale_to_dark(ax):
 
 def test_the_keyboard_is_in_line_with_the_rows(ax):
     plotting.piano_roll(Song((NoteEvent(0, 1, (55, 77)),)), ax)
-    bed, _, blacks = [c for c in ax.collections if c.get_gid() == "teclado"]
+    _, bed, blacks = [c for c in ax.collections if c.get_gid() == "teclado"]
     rows = [path.get_extents() for path in blacks.get_paths()]
     keys = [key for key in range(53, 80) if key % 12 in (1, 3, 6, 8, 10)]
     assert [(box.y0, box.y1) for box in rows] == [(key - 0.5, key + 0.5) for key in keys]

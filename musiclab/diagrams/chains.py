@@ -2,13 +2,12 @@
 
 from collections import Counter
 from itertools import pairwise
-from math import cos, pi, sin
 
-from matplotlib.patches import Circle, FancyArrowPatch
+import numpy as np
 
-from musiclab.diagrams.drawing import Diagram, arrow, box, canvas, finished, words
+from musiclab.diagrams.drawing import Diagram, arrow, box, canvas, disc, finished, words
 from musiclab.encoding import token_key
-from musiclab.plotting.style import BLUE, GREY, ORANGE, SLATE, comma
+from musiclab.plotting.style import BLUE, ORANGE, SLATE, comma
 
 STATE, RING = 0.55, 3.8  # radii of a state and of the circle on which states stand, in cm
 SIDE = 11.8  # of the whole drawing
@@ -21,20 +20,18 @@ def markov_chain(tokens) -> Diagram:
     """
     followers = _followers(tokens)
     states = sorted(set(tokens), key=token_key)
-    place_of = dict(zip(states, _around(len(states)), strict=True))
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(states)) / len(states)
+    angle_of = dict(zip(states, angles, strict=True))
     figure, ax = canvas(SIDE, SIDE)
     for state, counts in followers.items():
         for follower, count in counts.items():
             label = _share(count, counts)
-            start, end = place_of[state], place_of[follower]
             if state == follower:
-                _loop(ax, start, label)
+                _loop(ax, angle_of[state], label)
             else:
-                _transition(ax, start, end, label)
-    # The states last, so that they stand over the ends of the arrows.
-    for state, place in place_of.items():
-        ax.add_patch(Circle(place, STATE, facecolor="white", edgecolor=BLUE, linewidth=1.8))
-        words(ax, *place, state, size=11, weight="bold")
+                _transition(ax, _place(angle_of[state]), _place(angle_of[follower]), label)
+    for state, angle in angle_of.items():
+        disc(ax, *_place(angle), STATE, state, BLUE, size=11, weight="bold")
     return finished(figure, _chain_in_words(followers))
 
 
@@ -50,71 +47,41 @@ def _share(count, counts):
     return comma(f"{count / counts.total():.2g}")
 
 
-def _around(n):
-    """Return n places on a circle, from the top on clockwise."""
-    places = []
-    for k in range(n):
-        angle = pi / 2 - 2 * pi * k / n
-        x = SIDE / 2 + RING * cos(angle)
-        y = SIDE / 2 + RING * sin(angle)
-        places.append((x, y))
-    return places
+def _way(angle):
+    """Return the vector (2,) of length 1 in a direction."""
+    return np.array([np.cos(angle), np.sin(angle)])
 
 
-def _towards(start, end):
-    """Return the vector of length 1 from a point to another."""
-    dx = end[0] - start[0]
-    dy = end[1] - start[1]
-    length = (dx**2 + dy**2) ** 0.5
-    return dx / length, dy / length
-
-
-def _moved(point, by_x, by_y):
-    x, y = point
-    return x + by_x, y + by_y
+def _place(angle):
+    """Return the centre (2,) of the state that stands in a direction."""
+    return SIDE / 2 + RING * _way(angle)
 
 
 def _transition(ax, start, end, label):
-    dx, dy = _towards(start, end)
-    # From the edge of one state to that of the other.
-    back = STATE + 0.08
-    start = _moved(start, back * dx, back * dy)
-    end = _moved(end, -back * dx, -back * dy)
-    # The side to the right of the way: an arrow and the one back do not meet.
-    aside = 0.17
-    start = _moved(start, aside * dy, -aside * dx)
-    end = _moved(end, aside * dy, -aside * dx)
-    arrow(ax, start, end)
+    way = (end - start) / np.hypot(*(end - start))
+    to_the_right = np.array([way[1], -way[0]])
+    # From edge to edge, to the right of the way: an arrow and the one back do not meet.
+    start = start + (STATE + 0.08) * way + 0.17 * to_the_right
+    end = end - (STATE + 0.08) * way + 0.17 * to_the_right
+    arrow(ax, *start, *end)
     # Arrows between neighbours fill their side: they speak behind its middle, longer ones before.
-    width, height = end[0] - start[0], end[1] - start[1]
-    way = 0.72 if width**2 + height**2 < RING**2 else 0.35
-    x, y = _moved(start, way * width, way * height)
-    words(ax, x + 0.48 * dy, y - 0.36 * dx, label, SLATE, size=9)
+    part = 0.72 if np.hypot(*(end - start)) < RING else 0.35
+    place = start + part * (end - start) + (0.48, 0.36) * to_the_right
+    words(ax, *place, label, SLATE, size=9)
 
 
-def _loop(ax, place, label):
+def _loop(ax, angle, label):
     """Draw an arrow from a state to itself, on its outer side."""
-    dx, dy = _towards((SIDE / 2, SIDE / 2), place)
-    from_angle = 0.5  # radians between the way out and each end
-    radius = STATE + 0.04
-    ends = []
-    for angle in (from_angle, -from_angle):
-        # The way out, turned.
-        x = dx * cos(angle) - dy * sin(angle)
-        y = dx * sin(angle) + dy * cos(angle)
-        ends.append(_moved(place, radius * x, radius * y))
-    style = {"arrowstyle": "-|>", "mutation_scale": 10, "color": GREY, "linewidth": 1.5}
-    bend = {"connectionstyle": "arc3,rad=-1.9", "shrinkA": 0, "shrinkB": 0}
-    ax.add_patch(FancyArrowPatch(*ends, **style, **bend))
-    words(ax, *_moved(place, 1.62 * dx, 1.55 * dy), label, SLATE, size=9)
+    place = _place(angle)
+    ends = [place + (STATE + 0.04) * _way(angle + turn) for turn in (0.5, -0.5)]  # radians
+    arrow(ax, *ends[0], *ends[1], curve=-1.9)
+    words(ax, *(place + (1.62, 1.55) * _way(angle)), label, SLATE, size=9)
 
 
 def _chain_in_words(followers):
     sentences = []
     for state, counts in followers.items():
-        shares = []
-        for follower, count in counts.items():
-            shares.append(f"{follower} con probabilidad {_share(count, counts)}")
+        shares = [f"{k} con probabilidad {_share(n, counts)}" for k, n in counts.items()]
         sentences.append(f"a {state} sigue {', '.join(shares)}")
     return f"Cadena de Markov: {'; '.join(sentences)}."
 
@@ -145,7 +112,7 @@ def ngram_context(tokens, order=5) -> Diagram:
             ax.plot(edges, (y, y), color=BLUE, linewidth=7, solid_capstyle="butt")
         else:
             words(ax, before[-1], y, "(nada)", SLATE)
-        arrow(ax, (last - width / 2 - 0.1, y), (last, y), ORANGE)
+        arrow(ax, last - width / 2 - 0.1, y, last, y, ORANGE)
     return finished(figure, _context_in_words(tokens, order))
 
 

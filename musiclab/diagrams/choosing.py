@@ -1,7 +1,6 @@
 """How a symbol is chosen: drawn on a ruler of chances, from what a cut leaves."""
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from musiclab.diagrams.drawing import arrow, canvas, finished, words
 from musiclab.plotting.style import BLUE, GREY, ORANGE, PALE, SLATE, comma
@@ -14,22 +13,32 @@ LETTER = 0.18  # centimetres that a letter of a name takes
 def ruler(tokens, probabilities, u):
     """Return the Diagram of one draw: a ruler from 0 to 1, a stretch for each symbol.
 
-    tokens: their names, in the order of the ruler; probabilities: (n_symbols,),
-        which sum to 1; u: the number that was drawn, from 0 to 1
+    tokens: their names or ids, in the order of the ruler; probabilities:
+        (n_symbols,), which sum to 1; u: the number that was drawn, from 0 to 1
     """
-    ends = np.cumsum(probabilities)
-    drawn = min(int(np.searchsorted(ends, u, side="right")), len(tokens) - 1)
-    left, length = 0.8, WIDTH - 1.6
+    tokens = [*map(str, tokens)]
+    ends = np.cumsum([0.0, *probabilities])
+    drawn = min(int(np.searchsorted(ends[1:], u, side="right")), len(tokens) - 1)
     figure, ax = canvas(WIDTH, 4.0)
-    for k, (token, p, end) in enumerate(zip(tokens, probabilities, ends, strict=True)):
-        start = left + length * (end - p)
-        colour = ORANGE if k == drawn else BLUE
-        _rectangle(ax, start, 1.4, length * p, 1.0, colour)
-        if length * p > 0.2 + LETTER * len(token):
-            words(ax, start + length * p / 2, 1.9, token, "white", 10)
-    _marks(ax, [0.0, *ends], left, length)
+    left, length = 0.8, WIDTH - 1.6
+    places, widths = left + length * ends, length * np.diff(ends)
+    centres = places[:-1] + widths / 2
+    colours = [ORANGE if k == drawn else BLUE for k in range(len(tokens))]
+    ax.bar(centres, 1.0, widths, 1.4, color=colours, edgecolor="white")
+    for token, centre, width in zip(tokens, centres, widths, strict=True):
+        if width > 0.2 + LETTER * len(token):
+            words(ax, centre, 1.9, token, "white", 10)
+    # Below it where stretches meet, where there is room for the number.
+    last = -np.inf  # where the number before stands
+    for end, place in zip(ends, places, strict=True):
+        if place - last > 0.95:
+            ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
+            words(ax, place, 0.85, _number(end), SLATE, 9)
+            last = place
+    words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
+    # Above it an arrow where u falls.
     place = left + length * u
-    arrow(ax, (place, 3.2), (place, 2.45), ORANGE)
+    arrow(ax, place, 3.2, place, 2.45, ORANGE)
     name = f"u = {_number(u)} → {tokens[drawn]}"
     words(ax, np.clip(place, 2.2, WIDTH - 2.2), 3.5, name, ORANGE, 11)
     alt = (
@@ -39,24 +48,13 @@ def ruler(tokens, probabilities, u):
     return finished(figure, alt)
 
 
-def _marks(ax, ends, left, length):
-    """Write below the ruler where stretches meet, where there is room for the number."""
-    last = -np.inf
-    for end in ends:
-        place = left + length * end
-        if place - last > 0.95:
-            ax.plot([place, place], [1.2, 1.4], color=GREY, linewidth=1)
-            words(ax, place, 0.85, _number(end), SLATE, 9)
-            last = place
-    words(ax, WIDTH / 2, 0.3, "probabilidades acumuladas", SLATE, 9)
-
-
 def nucleus(tokens, probabilities, top_p):
     """Return the Diagram of top-p's cut: sorted columns, what they sum to, and where p is reached.
 
-    tokens: names; probabilities: (n_symbols,); both in any order. Of many
-        symbols the first MOST_BARS are drawn.
+    tokens: names or ids; probabilities: (n_symbols,); both in any order. Of
+        many symbols the first MOST_BARS are drawn.
     """
+    tokens = [*map(str, tokens)]
     # From the likeliest on, as many as reach top_p together.
     order = np.argsort(-np.asarray(probabilities), kind="stable")
     sorted_p = np.asarray(probabilities, dtype=float)[order]
@@ -71,7 +69,7 @@ def nucleus(tokens, probabilities, top_p):
         colour, ink = (BLUE, SLATE) if k < n_kept else (PALE, GREY)
         name = tokens[order[k]].replace(":", "\n", 1)
         height = max(3.2 * sorted_p[k] / sorted_p[0], 0.04)
-        _rectangle(ax, place - 0.4 * width, 2.0, 0.8 * width, height, colour)
+        ax.bar(place, height, 0.8 * width, 2.0, color=colour)
         words(ax, place, 2.25 + height, _number(sorted_p[k]), ink, 9)
         words(ax, place, 1.9, name, ink, 8, va="top")
         reaches_p = k == n_kept - 1
@@ -82,10 +80,8 @@ def nucleus(tokens, probabilities, top_p):
         cut = 0.5 + width * n_kept
         ax.plot([cut, cut], [0.6, 6.6], color=ORANGE, linewidth=1.6, linestyle="--")
         text = f"la suma llega a p = {_number(top_p)}: lo demás se corta"
-        if cut < WIDTH / 2:
-            words(ax, cut + 0.2, 6.35, text, ORANGE, 10, ha="left")
-        else:
-            words(ax, cut - 0.2, 6.35, text, ORANGE, 10, ha="right")
+        aside, ha = (0.2, "left") if cut < WIDTH / 2 else (-0.2, "right")
+        words(ax, cut + aside, 6.35, text, ORANGE, 10, ha=ha)
     kept = [tokens[k] for k in order[:n_kept]]
     alt = (
         f"Columnas con las probabilidades de {len(tokens)} símbolos, de mayor a menor. Con "
@@ -93,10 +89,6 @@ def nucleus(tokens, probabilities, top_p):
         f"{_number(sums[n_kept - 1])}; los demás se cortan."
     )
     return finished(figure, alt)
-
-
-def _rectangle(ax, x, y, width, height, colour):
-    ax.add_patch(Rectangle((x, y), width, height, facecolor=colour, edgecolor="white"))
 
 
 def _number(value):

@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch
 
 from musiclab.plotting.style import BLACK, BLUE, GREY
 
@@ -53,11 +53,18 @@ def box(ax, x, y, text, width=2.0, height=1.0, colour=BLUE, filled=False):
     words(ax, x, y, text, "white" if filled else BLACK)
 
 
-def arrow(ax, start, end, colour=GREY, curve=0.0):
-    """Draw an arrow between two points (x, y)."""
+def disc(ax, x, y, radius, text, colour=BLACK, **style):
+    """Draw a circle around (x, y), and a text in it."""
+    circle = Circle((x, y), radius, facecolor="white", edgecolor=colour, linewidth=1.6, zorder=3)
+    ax.add_patch(circle)
+    words(ax, x, y, text, zorder=4, **style)
+
+
+def arrow(ax, x, y, to_x, to_y, colour=GREY, curve=0.0):
+    """Draw an arrow from (x, y) to (to_x, to_y)."""
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     style["connectionstyle"] = f"arc3,rad={curve}"
-    ax.annotate("", end, start, arrowprops=style)
+    ax.annotate("", (to_x, to_y), (x, y), arrowprops=style)
 
 
 def words(ax, x, y, text, colour=BLACK, size=10, **place):

@@ -6,6 +6,7 @@ runs to the right, TO_QL centimetres a quarter length.
 
 from itertools import cycle
 
+import numpy as np
 from matplotlib.patches import Rectangle
 
 from musiclab.diagrams.drawing import arrow, box, canvas, finished, words
@@ -54,11 +55,7 @@ def _roll(ax, song, bottom, top):
     # A row for each pitch that there is.
     pitches = sorted({pitch for event in song.events for pitch in event.pitches})
     step = (top - bottom) / len(pitches)
-    for quarter in range(LONGEST_QL + 1):
-        x = LEFT + TO_QL * quarter
-        ax.plot([x, x], [bottom, top], color=PALE, linewidth=1, zorder=0)
-        words(ax, x, bottom - 0.3, str(quarter), SLATE, 9)
-    words(ax, LEFT - 0.3, bottom - 0.3, "negras", SLATE, 9, ha="right")
+    _quarters(ax, LEFT + TO_QL * np.arange(LONGEST_QL + 1), bottom, top)
     for event in song.events:
         colour = colours[event.onset_ql]
         middle = LEFT + TO_QL * (event.onset_ql + event.duration_ql / 2)
@@ -69,19 +66,24 @@ def _roll(ax, song, bottom, top):
     words(ax, LEFT - 0.3, (bottom + top) / 2, "el compás", ha="right")
 
 
+def _quarters(ax, places, bottom, top):
+    """Draw lines where quarters begin, and count them below."""
+    ax.vlines(places, bottom, top, color=PALE, linewidth=1, zorder=0)
+    for k, x in enumerate(places):
+        words(ax, x, bottom - 0.3, str(k), SLATE, 9)
+    words(ax, places[0] - 0.3, bottom - 0.3, "negras", SLATE, 9, ha="right")
+
+
 def _row(ax, song, name, y):
     """Draw the tokens of an encoding side by side, and return how many there are."""
     encoding, colours = get_encoding(name), _colours(song)
     tokens = encoding.encode(song)
-    # The colour of each token is that of what it plays.
-    if encoding.timed:
-        played = token_events(tokens, name)
-        found = [colours.get(event.onset_ql, GREY) if event else GREY for event in played]
-    else:  # one token for each chord
-        found = [colours[event.onset_ql] for event in song.chords()]
+    # What each token plays gives it its colour; without times there is one for each chord.
+    played = token_events(tokens, name) if encoding.timed else song.chords()
     x = LEFT
-    for token, colour in zip(tokens, found, strict=True):
+    for token, event in zip(tokens, played, strict=True):
         width = 0.8 + 0.22 * len(token)
+        colour = colours.get(event.onset_ql, GREY) if event else GREY
         box(ax, x + width / 2, y, token, width, 0.8, colour)
         x += width + 0.15
     _name(ax, name, f"{len(tokens)} símbolos", y)
@@ -95,17 +97,17 @@ def _table(ax, song, top):
     width, height = TO_QL / SIXTEENTHS, 0.7
     pairs = zip(tokens, played, strict=True)
     inside = [(token, event) for token, event in pairs if token not in (START, END)]
-    onset_of = {}  # where the note that a voice sings has begun: a held one keeps its colour
+    colour_of = {}  # what a voice sings: a note that it holds keeps its colour
     for k, (token, event) in enumerate(inside):
         column, voice = divmod(k, N_VOICES)
-        if token not in (REST, "_"):
-            onset_of[voice] = event.onset_ql
-        colour = colours[onset_of[voice]] if event else PALE
+        if token == REST:
+            colour_of[voice] = GREY
+        elif token != "_":
+            colour_of[voice] = colours[event.onset_ql]
         # A cell of the table, and the token in its middle.
         x, y = LEFT + width * column, top - height * (voice + 1)
         ax.add_patch(Rectangle((x, y), width, height, facecolor="white", edgecolor=PALE))
-        ink = GREY if token == REST else colour
-        words(ax, x + width / 2, y + height / 2, token, ink, 10, weight="bold")
+        words(ax, x + width / 2, y + height / 2, token, colour_of[voice], 10, weight="bold")
     # START and END are not drawn.
     about = f"{len(inside)} + {len(tokens) - len(inside)} símbolos"
     _name(ax, "grid", about, top - height * N_VOICES / 2)
@@ -120,26 +122,23 @@ def _name(ax, name, about, y):
 def duration_and_wait():
     """Return the Diagram of three tokens of «events»: how long a note lasts, how long one waits."""
     figure, ax = canvas(RIGHT, 6.6)
-    tokens = ("B-4:1:0", "E-3:5/2:1", "C5:3/2:3/2")
     to_ql, left = 6.0, 4.6
-    notes = ((0, 1.0, 5.4), (0, 2.5, 3.9), (1, 1.5, 2.4))  # onset, duration, height
-    # Each note as a bar, as long as its token says.
-    for token, colour, (onset, duration, y) in zip(tokens, COLOURS, notes, strict=False):
+    # Each note as a bar, as long as its token says: onset, duration, height.
+    for token, colour, onset, duration, y in (
+        ("B-4:1:0", BLUE, 0, 1.0, 5.4),
+        ("E-3:5/2:1", ORANGE, 0, 2.5, 3.9),
+        ("C5:3/2:3/2", GREEN, 1, 1.5, 2.4),
+    ):
         begin = left + to_ql * onset
         end = left + to_ql * (onset + duration)
         words(ax, left - 0.4, y, token, colour, 12, ha="right", weight="bold")
         text = f"dura {token.split(':')[1]}"
         box(ax, (begin + end) / 2, y, text, end - begin - 0.1, 0.7, colour, filled=True)
-    # Quarters.
-    for k in range(4):
-        x = left + to_ql * k
-        ax.plot([x, x], [1.7, 6.2], color=PALE, linewidth=1, zorder=0)
-        words(ax, x, 1.35, str(k), SLATE, 9)
-    words(ax, left - 0.4, 1.35, "negras", SLATE, 9, ha="right")
+    _quarters(ax, left + to_ql * np.arange(4), 1.7, 6.2)
     # The waits, one behind the other.
-    arrow(ax, (left, 0.75), (left + to_ql, 0.75), ORANGE)
+    arrow(ax, left, 0.75, left + to_ql, 0.75, ORANGE)
     words(ax, left + to_ql / 2, 0.35, "E-3 espera 1", ORANGE, 10)
-    arrow(ax, (left + to_ql, 0.75), (left + 2.5 * to_ql, 0.75), GREEN)
+    arrow(ax, left + to_ql, 0.75, left + 2.5 * to_ql, 0.75, GREEN)
     words(ax, left + 1.75 * to_ql, 0.35, "C5 espera 3/2", GREEN, 10)
     words(ax, left - 0.4, 0.55, "B-4 espera 0", BLUE, 10, ha="right")
     return finished(

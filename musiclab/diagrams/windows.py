@@ -26,8 +26,10 @@ def sliding_window(symbols, window_length, n_examples=3, first=0):
     for k in range(n_examples):
         start = first + k
         y = top - (k + 1) * ROW
+        end = start + window_length
         words(ax, 0.15, y, f"ejemplo {start}", ha="left")
-        _example(ax, symbols, start, window_length, y, width)
+        _row(ax, symbols[start:end], start, y, width, BLUE)
+        _row(ax, symbols[end : end + 1], end, y, width, ORANGE, filled=True)
     words(ax, LEFT, 0.9, "la ventana: lo que la red lee", BLUE, ha="left")
     words(ax, LEFT, 0.35, "la respuesta: el símbolo que sigue", ORANGE, ha="left")
     return finished(figure, _in_words(symbols, window_length, n_examples, first))
@@ -35,7 +37,7 @@ def sliding_window(symbols, window_length, n_examples=3, first=0):
 
 def _width(symbols):
     """Return the width of all boxes: the longest symbol fits."""
-    longest = max(len(str(symbol)) for symbol in symbols)
+    longest = max(map(len, map(str, symbols)))
     return max(1.35, 0.5 + 0.21 * longest)
 
 
@@ -43,13 +45,6 @@ def _row(ax, symbols, start, y, width, colour, filled=False):
     for k, symbol in enumerate(symbols, start=start):
         x = _place(k, width)
         box(ax, x, y, str(symbol), width, 0.75, colour, filled)
-
-
-def _example(ax, symbols, start, window_length, y, width):
-    """Draw a window in its place below the song, and its answer behind it."""
-    end = start + window_length
-    _row(ax, symbols[start:end], start, y, width, BLUE)
-    _row(ax, symbols[end : end + 1], end, y, width, ORANGE, filled=True)
 
 
 def _place(k, width):
@@ -92,11 +87,11 @@ def writing_loop(symbols, window_length, new="?"):
     box(ax, chance, high, "sorteo", colour=ORANGE, width=1.9)
     # Up, across and down again.
     given, taken = middle + 1.4, chance - 1.05
-    arrow(ax, (middle, low + 0.5), (middle, high - 0.6), BLUE)
-    arrow(ax, (given, high), (taken, high))
-    arrow(ax, (chance, high - 0.6), (chance, low + 0.5), ORANGE)
+    arrow(ax, middle, low + 0.5, middle, high - 0.6, BLUE)
+    arrow(ax, given, high, taken, high)
+    arrow(ax, chance, high - 0.6, chance, low + 0.5, ORANGE)
     between = (low + high) / 2
-    words(ax, (given + chance - 1.05) / 2, high + 0.75, "probabilidades", GREY)
+    words(ax, (given + taken) / 2, high + 0.75, "probabilidades", GREY)
     words(ax, middle - 0.2, between, "lee " + read, BLUE, ha="right")
     words(ax, chance - 0.2, between, "se añade", ORANGE, ha="right")
     return finished(

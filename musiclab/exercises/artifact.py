@@ -8,6 +8,7 @@ opened: what reads a `.keras` runs what is in it.
 
 import json
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from musiclab.errors import MidiError
@@ -18,7 +19,12 @@ from musiclab.midi import read_midi
 
 MIDI, JSON = (".mid", ".midi"), (".json",)
 MOST_BYTES = 2**22
-MEASURES, BOUNDS = ("notes", "seconds", "pitches"), ("at_least", "at_most")
+HAS = {
+    "notes": "Tiene {} notas",
+    "seconds": "Dura {} segundos",
+    "pitches": "Tiene la altura {}",
+}
+MEASURES, BOUNDS = tuple(HAS), ("at_least", "at_most")
 SIXTY_FOURTH_QL = 1 / 16  # two files may put the same note on grids of their own
 
 
@@ -67,8 +73,8 @@ class Artifact:
             return f"«{self.file}» no es un MIDI que se pueda leer: {error}.", ""
         pitches = [pitch for event in song.events for pitch in event.pitches]
         measured = {"notes": [len(pitches)], "seconds": [song.duration_s], "pitches": pitches}
-        for measure in MEASURES:
-            if fault := _out_of_bounds(measure, measured[measure], self.wanted.get(measure, {})):
+        for measure, values in measured.items():
+            if fault := _out_of_bounds(measure, values, self.wanted.get(measure, {})):
                 return fault, ""
         if "equals" in self.wanted:
             right = _notes(read_midi(self.wanted["equals"])[0])
@@ -89,17 +95,11 @@ class Artifact:
 
 def _out_of_bounds(measure, values, bounds):
     """Return in Spanish which of some values is out of its bounds, or ""."""
-    low, high = (bounds.get(bound) for bound in BOUNDS)
+    low, high = bounds.get("at_least", -inf), bounds.get("at_most", inf)
     for value in values:
-        too_low = low is not None and value < low
-        if too_low or (high is not None and value > high):
-            has = {
-                "notes": f"Tiene {_said(value)} notas",
-                "seconds": f"Dura {_said(value)} segundos",
-                "pitches": f"Tiene la altura {_said(value)}",
-            }[measure]
-            wanted = f"al menos {_said(low)}" if too_low else f"como mucho {_said(high)}"
-            return f"{has}; se pide {wanted}."
+        if not low <= value <= high:
+            wanted = f"al menos {_said(low)}" if value < low else f"como mucho {_said(high)}"
+            return f"{HAS[measure].format(_said(value))}; se pide {wanted}."
     return ""
 
 

@@ -5,6 +5,7 @@ chance has given. Where two symbols are equally likely, the lower id goes first.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -27,23 +28,14 @@ def softmax_t(z, T):  # noqa: N803
     return np.array([power / total for power in powers])
 
 
-def _plain_softmax(z):
-    with np.errstate(all="ignore"):
-        powers = np.exp(z)
-        return powers / powers.sum()
-
-
-def _divided_later(z, T):  # noqa: N803
-    return softmax_t(z, 1) / T
-
-
-def _not_summed(z, T):  # noqa: N803
-    return np.exp((z - z.max()) / T)
-
-
-def _only_exponentials(z, T):  # noqa: N803
+def _powers(z, T):  # noqa: N803
     with np.errstate(all="ignore"):
         return np.exp(z / T)
+
+
+def _overflown(z, T):  # noqa: N803
+    with np.errstate(all="ignore"):
+        return _powers(z, T) / _powers(z, T).sum()
 
 
 def _logits_cases(rng):
@@ -59,67 +51,64 @@ def _logits_cases(rng):
     return [(few, 2.0), (more, 0.5), *made, (high, 1.0), (low, 0.5), (wide, 0.8)]
 
 
-SOFTMAX = Exercise(
-    "softmax_t",
-    softmax_t,
-    _logits_cases,
-    {
-        "multiplied": (
-            lambda z, T: softmax_t(z * T, 1),  # noqa: N803
-            "Has multiplicado por T en vez de dividir: así, más temperatura enfría.",
-        ),
-        "no_temperature": (
-            lambda z, T: softmax_t(z, 1),  # noqa: N803
-            "Te has olvidado de la temperatura: divide los logits entre T.",
-        ),
-        "divided_later": (
-            _divided_later,
-            "Has dividido entre T las probabilidades, y son los logits lo que se divide.",
-        ),
-        "not_normalised": (_not_summed, "Falta dividir entre la suma: no suman 1."),
-        "not_normalised_and_unstable": (
-            _only_exponentials,
-            "Son exponenciales, no probabilidades: falta dividir entre la suma.",
-        ),
-        "by_the_largest": (
-            lambda z, T: np.exp((z - z.max()) / T) / np.exp((z - z.max()) / T).max(),  # noqa: N803
-            "Has dividido entre el mayor: hay que dividir entre la suma.",
-        ),
-        "no_exponential": (
-            lambda z, T: z / T / (z / T).sum(),  # noqa: N803
-            "Falta la exponencial: un logit puede ser negativo, una probabilidad no.",
-        ),
-        "overflow": (
-            lambda z, T: _plain_softmax(z / T),  # noqa: N803
-            "La exponencial se ha desbordado, o ha dado 0: resta antes el logit más alto.",
-        ),
-    },
-)
+_WRONG_SOFTMAX = {
+    "multiplied": (
+        lambda z, T: softmax_t(z * T, 1),  # noqa: N803
+        "Has multiplicado por T en vez de dividir: así, más temperatura enfría.",
+    ),
+    "no_temperature": (
+        lambda z, T: softmax_t(z, 1),  # noqa: N803
+        "Te has olvidado de la temperatura: divide los logits entre T.",
+    ),
+    "divided_later": (
+        lambda z, T: softmax_t(z, 1) / T,  # noqa: N803
+        "Has dividido entre T las probabilidades, y son los logits lo que se divide.",
+    ),
+    "not_normalised": (
+        lambda z, T: _powers(z - z.max(), T),  # noqa: N803
+        "Falta dividir entre la suma: no suman 1.",
+    ),
+    "not_normalised_and_unstable": (
+        _powers,
+        "Son exponenciales, no probabilidades: falta dividir entre la suma.",
+    ),
+    "by_the_largest": (
+        lambda z, T: softmax_t(z, T) / softmax_t(z, T).max(),  # noqa: N803
+        "Has dividido entre el mayor: hay que dividir entre la suma.",
+    ),
+    "no_exponential": (
+        lambda z, T: z / T / (z / T).sum(),  # noqa: N803
+        "Falta la exponencial: un logit puede ser negativo, una probabilidad no.",
+    ),
+    "overflow": (
+        _overflown,
+        "La exponencial se ha desbordado, o ha dado 0: resta antes el logit más alto.",
+    ),
+}
+
+SOFTMAX = Exercise("softmax_t", softmax_t, _logits_cases, _WRONG_SOFTMAX)
 
 
 # 2. top_p
 
 
-def top_p(probabilidades, p):
+def _likeliest_first(probabilities):
+    return sorted(range(len(probabilities)), key=lambda k: (-probabilities[k], k))
+
+
+def top_p(probabilidades, p, order=_likeliest_first, n_more=0):
     """Return the probabilities (n_symbols,) of the nucleus, which sum to 1; the others are 0.
 
     The nucleus: symbols from the likeliest on (of equals, the lower id first),
-    until their sum reaches p.
+    until their sum reaches p. With another order, or so many more symbols, it
+    is what students get wrong.
     """
-    order = sorted(range(len(probabilidades)), key=lambda k: (-probabilidades[k], k))
-    kept = _until(probabilidades, order, p)
-    return _kept(probabilidades, kept)
-
-
-def _until(probabilities, order, p):
-    """Return the first ids of an order whose probabilities reach p together."""
-    kept, together = [], 0.0
-    for k in order:
-        kept.append(k)
-        together += probabilities[k]
-        if together >= p:
-            break
-    return kept
+    ids = order(probabilidades)
+    n_kept, together = 0, 0.0
+    while n_kept < len(ids) and together < p:
+        together += probabilidades[ids[n_kept]]
+        n_kept += 1
+    return _kept(probabilidades, ids[: max(n_kept + n_more, 1)])
 
 
 def _kept(probabilities, kept):
@@ -130,50 +119,8 @@ def _kept(probabilities, kept):
         return result / result.sum()
 
 
-def _likeliest(probabilities):
-    return np.argsort(-probabilities, kind="stable")
-
-
-def _one_short(probabilidades, p):
-    order = _likeliest(probabilidades)
-    kept = _until(probabilidades, order, p)
-    return _kept(probabilidades, kept[:-1] or kept)
-
-
-def _one_more(probabilidades, p):
-    order = _likeliest(probabilidades)
-    n_kept = len(_until(probabilidades, order, p))
-    return _kept(probabilidades, order[: n_kept + 1])
-
-
-def _strictly_more(probabilidades, p):
-    return top_p(probabilidades, p + MARGIN)
-
-
-def _raw_nucleus(probabilidades, p):
-    return np.where(top_p(probabilidades, p) > 0, probabilidades, 0.0)
-
-
-def _unsorted(probabilidades, p):
-    return _kept(probabilidades, _until(probabilidades, range(len(probabilidades)), p))
-
-
-def _ascending(probabilidades, p):
-    order = np.argsort(probabilidades, kind="stable")
-    return _kept(probabilidades, _until(probabilidades, order, p))
-
-
-def _last_of_equals(probabilidades, p):
-    order = np.argsort(probabilidades, kind="stable")[::-1]
-    return _kept(probabilidades, _until(probabilidades, order, p))
-
-
-def _left_sorted(probabilidades, p):
-    return np.sort(top_p(probabilidades, p))[::-1]
-
-
-def _above_p(probabilidades, p):
-    return _kept(probabilidades, np.flatnonzero(probabilidades >= p))
+def _ascending(probabilities):
+    return np.argsort(probabilities, kind="stable")
 
 
 def _nucleus_cases(rng):
@@ -195,51 +142,46 @@ def _nucleus_cases(rng):
 
 def _show_nucleus(arguments, expected, got):
     probabilities, p = arguments
-    names = [str(k) for k in range(len(probabilities))]
-    return nucleus(names, probabilities, p)._repr_html_()
+    return nucleus(range(len(probabilities)), probabilities, p)._repr_html_()
 
 
-NUCLEUS = Exercise(
-    "top_p",
-    top_p,
-    _nucleus_cases,
-    {
-        "not_normalised": (
-            _raw_nucleus,
-            "Falta repartir de nuevo: divide lo que queda entre su suma, para que sume 1.",
-        ),
-        "one_short": (
-            _one_short,
-            "Te has quedado un símbolo corto: el que hace llegar la suma a p también queda dentro.",
-        ),
-        "unsorted": (
-            _unsorted,
-            "Has sumado sin ordenar: empieza por el símbolo más probable.",
-        ),
-        "ascending": (
-            _ascending,
-            "Has ordenado al revés: empieza por el más probable, no por el menos.",
-        ),
-        "left_sorted": (
-            _left_sorted,
-            "Las has dejado ordenadas: cada probabilidad debe volver al lugar de su símbolo.",
-        ),
-        "above_p": (
-            _above_p,
-            "Has comparado con p cada probabilidad, y es la suma de las mayores lo que llega a p.",
-        ),
-        "strictly_more": (
-            _strictly_more,
-            "Cuando la suma es justo p ya basta: no hace falta otro símbolo.",
-        ),
-        "one_more": (_one_more, "Sobra un símbolo: para cuando la suma llega a p."),
-        "last_of_equals": (
-            _last_of_equals,
-            "Entre símbolos igual de probables has empezado por el último: va antes el primero.",
-        ),
-    },
-    show=_show_nucleus,
-)
+_WRONG_NUCLEUS = {
+    "not_normalised": (
+        lambda p, enough: np.where(top_p(p, enough) > 0, p, 0.0),
+        "Falta repartir de nuevo: divide lo que queda entre su suma, para que sume 1.",
+    ),
+    "one_short": (
+        partial(top_p, n_more=-1),
+        "Te has quedado un símbolo corto: el que hace llegar la suma a p también queda dentro.",
+    ),
+    "unsorted": (
+        partial(top_p, order=lambda p: range(len(p))),
+        "Has sumado sin ordenar: empieza por el símbolo más probable.",
+    ),
+    "ascending": (
+        partial(top_p, order=_ascending),
+        "Has ordenado al revés: empieza por el más probable, no por el menos.",
+    ),
+    "left_sorted": (
+        lambda p, enough: np.sort(top_p(p, enough))[::-1],
+        "Las has dejado ordenadas: cada probabilidad debe volver al lugar de su símbolo.",
+    ),
+    "above_p": (
+        lambda p, enough: _kept(p, np.flatnonzero(p >= enough)),
+        "Has comparado con p cada probabilidad, y es la suma de las mayores lo que llega a p.",
+    ),
+    "strictly_more": (
+        lambda p, enough: top_p(p, enough + MARGIN),
+        "Cuando la suma es justo p ya basta: no hace falta otro símbolo.",
+    ),
+    "one_more": (partial(top_p, n_more=1), "Sobra un símbolo: para cuando la suma llega a p."),
+    "last_of_equals": (
+        partial(top_p, order=lambda p: _ascending(p)[::-1]),
+        "Entre símbolos igual de probables has empezado por el último: va antes el primero.",
+    ),
+}
+
+NUCLEUS = Exercise("top_p", top_p, _nucleus_cases, _WRONG_NUCLEUS, show=_show_nucleus)
 
 
 # 3. elegir
@@ -263,29 +205,21 @@ def elegir(logits, prohibidos, u):
 def _allowed(logits, banned):
     """Return the softmax of the logits, in which the banned ids have 0."""
     struck_out = np.array(logits, dtype=float)
-    struck_out[list(banned)] = -np.inf
+    struck_out[banned] = -np.inf
     powers = np.exp(struck_out - struck_out.max())
     return powers / powers.sum()
 
 
-def _fall_on(p, u):
-    return int(np.searchsorted(np.cumsum(p), u, side="right"))
-
-
 def _as_if_zero(logits, prohibidos, u):
     changed = np.array(logits, dtype=float)
-    changed[list(prohibidos)] = 0.0
+    changed[prohibidos] = 0.0
     return elegir(changed, [], u)
 
 
 def _not_shared_again(logits, prohibidos, u):
     p = softmax_t(logits, 1)
-    p[list(prohibidos)] = 0.0
-    return _fall_on(p, u)
-
-
-def _renumbered(logits, prohibidos, u):
-    return elegir(np.delete(logits, prohibidos), [], u)
+    p[prohibidos] = 0.0
+    return int(np.searchsorted(p.cumsum(), u, side="right"))
 
 
 def _all_alike(logits, prohibidos, u):
@@ -294,9 +228,9 @@ def _all_alike(logits, prohibidos, u):
 
 
 def _from_the_likeliest(logits, prohibidos, u):
-    p = _allowed(logits, prohibidos)
-    order = _likeliest(p)
-    return int(order[_fall_on(p[order], u)])
+    order = _likeliest_first(_allowed(logits, prohibidos))
+    banned = [order.index(k) for k in prohibidos]
+    return order[elegir(logits[order], banned, u)]
 
 
 _WRONG_CHOICES = {
@@ -325,7 +259,7 @@ _WRONG_CHOICES = {
         "Has sorteado como si todos fueran igual de probables: usa las probabilidades.",
     ),
     "renumbered": (
-        _renumbered,
+        lambda logits, prohibidos, u: elegir(np.delete(logits, prohibidos), [], u),
         "Al borrar los prohibidos, los demás han cambiado de número: devuelve el id de antes.",
     ),
     "from_the_likeliest": (
@@ -347,7 +281,7 @@ def _make_choice(rng, n=16):
 
 
 def _choice_cases(rng):
-    first = telling(_make_choice, (elegir, _WRONG_CHOICES), rng)
+    first = telling(_make_choice, elegir, _WRONG_CHOICES, rng)
     made = [_make_choice(rng, n) for n in (5, 12, 30)]
     alike = np.array([1.0, 1.0, 1.0]), [], 0.0
     large = np.array([800.0, 801.0, 799.0]), [1], 0.9
@@ -358,7 +292,7 @@ def _show_ruler(arguments, expected, got):
     logits, banned, u = arguments
     p = _allowed(logits, banned)
     allowed = np.flatnonzero(p)
-    return ruler([str(k) for k in allowed], p[allowed], u)._repr_html_()
+    return ruler(allowed, p[allowed], u)._repr_html_()
 
 
 CHOICE = Exercise("elegir", elegir, _choice_cases, _WRONG_CHOICES, show=_show_ruler)
@@ -396,13 +330,9 @@ QUESTION_3 = Question(
 
 EXERCISES = (SOFTMAX, NUCLEUS, CHOICE, LOOP, ORDER)
 QUESTIONS = (QUESTION_1, QUESTION_2, QUESTION_3)
-ALL = {exercise.name: exercise for exercise in (*EXERCISES, *QUESTIONS)}
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
 
-check_softmax_t = SOFTMAX.check
-check_top_p = NUCLEUS.check
-check_elegir = CHOICE.check
-check_escribir = LOOP.check
-check_ordenar_por_temperatura = ORDER.check
-check_pregunta_1 = QUESTION_1.check
-check_pregunta_2 = QUESTION_2.check
-check_pregunta_3 = QUESTION_3.check
+check_softmax_t, check_top_p, check_elegir, check_escribir, check_ordenar_por_temperatura = (
+    one.check for one in EXERCISES
+)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

@@ -30,20 +30,21 @@ _short = _Short()
 _short.maxlist = _short.maxtuple = _short.maxset = _short.maxdict = 8
 _short.maxstring, _short.maxother, _short.maxlong, _short.maxlevel = 60, 80, 30, 3
 
-NAMES = {
-    "bool": "True o False",
-    "int": "un entero (int)",
-    "float": "un número (float)",
-    "complex": "un número complejo",
-    "str": "un texto (str)",
-    "list": "una lista",
-    "dict": "un diccionario (dict)",
-    "set": "un conjunto (set)",
-    "array": "un array de NumPy",
-    "generator": "un generador",
-    "NoneType": "None",
-    "function": "una función",
+# What a kind of value is made of, and what students read.
+_KINDS = {
+    "bool": (bool | np.bool_, "True o False"),
+    "int": (int | np.integer, "un entero (int)"),
+    "float": (float | np.floating, "un número (float)"),
+    "complex": (complex | np.complexfloating, "un número complejo"),
+    "str": (str, "un texto (str)"),
+    "list": (list | tuple, "una lista"),
+    "dict": (dict, "un diccionario (dict)"),
+    "set": (set | frozenset, "un conjunto (set)"),
+    "generator": (types.GeneratorType | map | filter | zip | range, "un generador"),
+    "function": (types.FunctionType | types.BuiltinFunctionType, "una función"),
 }
+NAMES = {kind: name for kind, (_, name) in _KINDS.items()}
+NAMES |= {"array": "un array de NumPy", "NoneType": "None"}
 
 
 def shown(value):
@@ -73,27 +74,13 @@ def _gives(got, expected, where=""):
 
 def kind_of(value):
     """Return the kind of a value, a key of NAMES or the name of its type."""
-    if isinstance(value, bool | np.bool_):
-        return "bool"
-    if isinstance(value, int | np.integer):
-        return "int"
-    if isinstance(value, float | np.floating):
-        return "float"
-    if isinstance(value, complex | np.complexfloating):
-        return "complex"
     if isinstance(value, np.ndarray):
         single = value.ndim == 0 and value.dtype.kind in "biufc"
         return kind_of(value.item()) if single else "array"
-    if isinstance(value, list | tuple):
-        return "list"
-    if isinstance(value, types.GeneratorType | map | filter | zip | range):
-        return "generator"
-    if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
-        return "function"
-    for kind in (str, dict, set):
-        if isinstance(value, kind):
-            return kind.__name__
-    return "set" if isinstance(value, frozenset) else type(value).__name__
+    for kind, (types_, _) in _KINDS.items():
+        if isinstance(value, types_):
+            return kind
+    return type(value).__name__
 
 
 def difference(expected, got, tolerance=TOLERANCE, depth=0):
@@ -102,9 +89,7 @@ def difference(expected, got, tolerance=TOLERANCE, depth=0):
         return "devuelve listas dentro de listas sin fin"
     # First what kind of thing it is: a whole number may stand for any.
     wanted, kind = kind_of(expected), kind_of(got)
-    if kind == "int" and wanted == "float":
-        kind = "float"
-    if kind != wanted:
+    if kind != wanted and (kind, wanted) != ("int", "float"):
         return _other_kind(wanted, kind)
     # Then what is in it, with methods that nobody has changed.
     expected, got = plain(expected), plain(got)
@@ -174,15 +159,18 @@ def _other_number(expected, got, tolerance):
     if isinstance(expected, int):
         return "" if expected == got else _gives(got, expected)
     try:
-        kind = complex if isinstance(expected, complex) else float
-        expected_number, number = kind(expected), kind(got)
+        number = type(expected)(got)
     except OverflowError:
         return _gives(got, expected)
-    if np.isnan(number) and not np.isnan(expected_number):
-        return f"da nan, que no es un número, y debe dar {shown(expected)}"
-    if np.isclose(number, expected_number, rtol=tolerance, atol=tolerance, equal_nan=True):
+    if _near(number, expected, tolerance):
         return ""
+    if np.isnan(number):
+        return f"da nan, que no es un número, y debe dar {shown(expected)}"
     return _gives(got, expected)
+
+
+def _near(got, expected, tolerance):
+    return np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def _other_array(expected, got, tolerance):
@@ -198,16 +186,12 @@ def _other_array(expected, got, tolerance):
         asked = "True o False" if wanted == "b" else "números"
         return f"devuelve un array de {got.dtype} y se piden {asked}"
     # Whole numbers are right or wrong; others may be a hair off.
-    if wanted in "biu":
-        near = expected == got
-    else:
-        near = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    near = expected == got if wanted in "biu" else _near(got, expected, tolerance)
     if near.all():
         return ""
-    first_wrong = np.argwhere(~near)[0]
-    place = tuple(int(k) for k in first_wrong)
-    where = f" en la posición [{', '.join(map(str, place))}]"
-    return _gives(got[place], expected[place], where)
+    first_wrong = np.argwhere(~near)[0].tolist()
+    place = tuple(first_wrong)
+    return _gives(got[place], expected[place], f" en la posición {first_wrong}")
 
 
 def _other_list(expected, got, tolerance, depth):

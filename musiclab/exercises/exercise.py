@@ -94,24 +94,24 @@ class Exercise:
             outcome = call_it(arguments)
             expected = self.solve(*copy.deepcopy(arguments))
             said, misconception = self._fault(arguments, expected, outcome)
-            if said and not misconception:
-                names = self._candidates(arguments, expected, outcome.value)
-                misconception = self._likeliest(names, cases[n_right + 1 :], call_it)
-                if misconception:
-                    said = f"{said} {self.wrong[misconception][1]}"
-            if said:
-                return Verdict(
-                    self.name,
-                    WRONG,
-                    said,
-                    typed(self.name, arguments),
-                    expected,
-                    outcome.value,
-                    misconception,
-                    n_right,
-                    len(cases),
-                    self._picture(arguments, expected, outcome.value),
-                )
+            if not said:
+                continue
+            results = arguments, expected, outcome.value
+            if not misconception:
+                misconception = self._misconception(*results, cases[n_right + 1 :], call_it)
+            if misconception in self.wrong:
+                said = f"{said} {self.wrong[misconception][1]}"
+            return Verdict(
+                self.name,
+                WRONG,
+                said,
+                typed(self.name, arguments),
+                *results[1:],
+                misconception,
+                n_right,
+                len(cases),
+                self._picture(*results),
+            )
         return Verdict(self.name, RIGHT, n_right=len(cases), n_cases=len(cases))
 
     def _fault(self, arguments, expected, outcome):
@@ -136,36 +136,31 @@ class Exercise:
             return f"{case} cambia sus argumentos: trabaja con una copia.", "changed_argument"
         return "", ""
 
-    def _candidates(self, arguments, expected, got):
-        """Return the names of the wrong variants that give just this wrong result."""
-        return [
-            name
-            for name, (variant, _) in self.wrong.items()
-            if self._gives(variant, arguments, got)
-            and not self._gives(variant, arguments, expected)
-        ]
+    def _misconception(self, arguments, expected, got, cases, call_it):
+        """Return the name of the wrong variant that gives just this wrong result, if any.
 
-    def _likeliest(self, names, cases, call_it):
-        """Return the one of some misconceptions that further cases do not speak against.
-
-        The smallest cases, such as a single note, often look the same for several.
+        The smallest cases, such as a single note, often look the same for
+        several: the likeliest is one that further cases do not speak against.
         """
-        for arguments in cases:
+        names = [
+            name
+            for name in self.wrong
+            if self._gives(name, arguments, got) and not self._gives(name, arguments, expected)
+        ]
+        for further in cases:
             if len(names) < 2:
                 break
-            outcome = call_it(arguments)
+            outcome = call_it(further)
             if outcome.late:
                 break
-            alike = [
-                name
-                for name in names
-                if not outcome.error and self._gives(self.wrong[name][0], arguments, outcome.value)
-            ]
-            names = alike or names
+            if not outcome.error:
+                alike = [name for name in names if self._gives(name, further, outcome.value)]
+                names = alike or names
         return names[0] if names else ""
 
-    def _gives(self, variant, arguments, got):
+    def _gives(self, name, arguments, got):
         """Return whether a wrong variant gives just this result."""
+        variant, _ = self.wrong[name]
         try:
             value = variant(*copy.deepcopy(arguments))
         except Exception:
@@ -203,25 +198,25 @@ class Question:
         """Return the Verdict on a student's answer."""
         if answer is None or answer is ... or (isinstance(answer, str) and not answer.strip()):
             return Verdict(self.name, PENDING, "Escribe tu respuesta y vuelve a ejecutar la celda.")
-        if self.choices:
-            return self._check_letter(answer)
-        if kind_of(answer) not in ("int", "float"):
-            reason = f"Tu respuesta es {shown(answer)} y debe ser un número, sin comillas."
-            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
-        wrong = difference(float(self.answer), answer, self.tolerance)
-        status, reason = (WRONG, self.hint) if wrong else (RIGHT, self.why)
+        status, reason = self._letter(answer) if self.choices else self._number(answer)
         return Verdict(self.name, status, reason, expected=self.answer, got=answer)
 
-    def _check_letter(self, answer):
-        letter = answer
-        if isinstance(answer, str):  # a student may well type «B)»
-            letter = plain(answer).strip(" .()").lower()
-        if not isinstance(letter, str) or letter not in self.choices:
+    def _letter(self, answer):
+        # A student may well type «B)».
+        letter = plain(answer).strip(" .()").lower() if isinstance(answer, str) else None
+        if letter not in self.choices:
             *others, last = [f'"{choice}"' for choice in self.choices]
-            reason = f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}."
-            return Verdict(self.name, WRONG, reason, expected=self.answer, got=answer)
-        status = RIGHT if letter == self.answer else WRONG
-        return Verdict(self.name, status, self.choices[letter], "", self.answer, letter)
+            return (
+                WRONG,
+                f"Tu respuesta es {shown(answer)} y debe ser {', '.join(others)} o {last}.",
+            )
+        return (RIGHT if letter == self.answer else WRONG), self.choices[letter]
+
+    def _number(self, answer):
+        if kind_of(answer) not in ("int", "float"):
+            return WRONG, f"Tu respuesta es {shown(answer)} y debe ser un número, sin comillas."
+        wrong = difference(float(self.answer), answer, self.tolerance)
+        return (WRONG, self.hint) if wrong else (RIGHT, self.why)
 
 
 def typed(name, arguments):
@@ -232,20 +227,14 @@ def typed(name, arguments):
 
 def is_stub(function):
     """Return whether a function has nothing in it yet but its documentation, `...` or `pass`."""
-    try:
-        code = getattr(function, "__code__", None)
-    except Exception:
+    if type(function) is not types.FunctionType:
         return False
-    if not isinstance(code, types.CodeType):
-        return False
-    # Instruction by instruction: it may do nothing but give None or `...` back.
-    for step in dis.get_instructions(code):
-        if step.opname not in _NOTHING_DONE:
-            return False
-        nothing = step.argval is None or step.argval is ...
-        if step.opname in _CONSTANTS and not nothing:
-            return False
-    return not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
+    # It may do nothing but give None or `...` back.
+    code = function.__code__
+    steps = [*dis.get_instructions(code)]
+    given = {step.argval for step in steps if step.opname in _CONSTANTS}
+    does_nothing = {step.opname for step in steps} <= _NOTHING_DONE and given <= {None, ...}
+    return does_nothing and not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
 
 
 _CONSTANTS = {"LOAD_CONST", "RETURN_CONST"}

@@ -4,7 +4,7 @@ Conventions: songs are lists of MIDI pitches. Two songs are twins when one
 is the other transposed: the same intervals, note by note.
 """
 
-import html
+from functools import partial
 from itertools import chain, pairwise
 
 from musiclab.exercises.exercise import Exercise
@@ -18,22 +18,6 @@ def _intervals(song):
     return tuple(following - pitch for pitch, following in pairwise(song))
 
 
-def _split_by(key):
-    """Return the specification of a split whose families are songs of the same key(song)."""
-
-    def split(songs, fraction):
-        families = _families(songs, key)
-        # Whole families go out, from the last one on, until there are enough.
-        held_out = []
-        for family in reversed(families):
-            if len(held_out) >= fraction * len(songs):
-                break
-            held_out += family
-        return _sides(songs, held_out)
-
-    return split
-
-
 def _families(songs, key=_intervals):
     """Return lists of the places of songs whose key(song) is the same."""
     families = {}
@@ -42,34 +26,34 @@ def _families(songs, key=_intervals):
     return list(families.values())
 
 
+def _sizes(song):
+    return tuple(map(abs, _intervals(song)))
+
+
+def _pitch_classes(song):
+    return tuple(pitch % 12 for pitch in song)
+
+
+def _split(songs, fraction, key=_intervals, order=reversed):
+    """Return the places of the songs to train with, and of those that are held out.
+
+    What students get wrong are another key of families, and another order.
+    """
+    # Whole families go out, from the last one on, until there are enough.
+    held_out = []
+    for family in order(_families(songs, key)):
+        if len(held_out) >= fraction * len(songs):
+            break
+        held_out += family
+    return _sides(songs, held_out)
+
+
 def _sides(songs, held_out):
-    """Return the places of the songs to train with, and of those that are held out."""
     train = [k for k in range(len(songs)) if k not in held_out]
     return train, sorted(held_out)
 
 
-_split = _split_by(_intervals)
-
-
-def _split_apart(songs, fraction):
-    """What comes of songs that are all taken for different ones."""
-    held_out = []
-    for k in reversed(range(len(songs))):
-        if len(held_out) >= fraction * len(songs):
-            break
-        held_out.append(k)
-    return _sides(songs, held_out)
-
-
-def _split_from_the_first(songs, fraction):
-    held_out = []
-    for family in _families(songs):
-        if len(held_out) < fraction * len(songs):
-            held_out += family
-    return _sides(songs, held_out)
-
-
-def _split_once_more(songs, fraction):
+def _too_few(songs, fraction):
     held_out = []
     for family in reversed(_families(songs)):
         if len(held_out) + len(family) <= fraction * len(songs):
@@ -77,19 +61,10 @@ def _split_once_more(songs, fraction):
     return _sides(songs, held_out)
 
 
-def _split_without_twins(songs, fraction):
+def _without_twins(songs, fraction):
     """What comes of throwing the second of two twins away."""
-    train, held_out = _split(songs, fraction)
     kept = {family[0] for family in _families(songs)}
-    return [k for k in train if k in kept], [k for k in held_out if k in kept]
-
-
-def _pair_of_songs(songs, fraction):
-    return tuple([songs[k] for k in side] for side in _split(songs, fraction))
-
-
-def _swapped(songs, fraction):
-    return tuple(reversed(_split(songs, fraction)))
+    return [[k for k in side if k in kept] for side in _split(songs, fraction)]
 
 
 def _collections(rng):
@@ -119,155 +94,116 @@ def _show_families(arguments, expected, got):
     """Say which songs are twins, and where the student's twins are parted."""
     songs, _ = arguments
     held_out = set(got[1])
-    twins, parted = [], []
+    lines = []
     for family in _families(songs):
         names = " y ".join(map(str, family))
         if len(family) > 1:
-            twins.append(f"Gemelas: {names}.")
+            lines.append(f"Gemelas: {names}.")
         # Some of them are held out, and some are not.
         if 0 < len(held_out.intersection(family)) < len(family):
-            parted.append(f"Tienes {names} en lados distintos.")
-    return "".join(f"<br>{html.escape(line)}" for line in twins + parted)
+            lines.append(f"Tienes {names} en lados distintos.")
+    return "".join(f"<br>{line}" for line in lines)
 
 
-REPARTIR = Exercise(
-    "repartir",
-    _split,
-    _collections,
-    wrong={
-        "absolute_intervals": (
-            _split_by(lambda song: tuple(map(abs, _intervals(song)))),
-            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+_WRONG_REPARTIR = {
+    "absolute_intervals": (
+        partial(_split, key=_sizes),
+        "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+    ),
+    "pitch_classes": (
+        partial(_split, key=_pitch_classes),
+        (
+            "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
+            "Compara los intervalos."
         ),
-        "pitch_classes": (
-            _split_by(lambda song: tuple(pitch % 12 for pitch in song)),
-            (
-                "Has comparado clases de altura: solo juntan lo que está en la misma tonalidad. "
-                "Compara los intervalos."
-            ),
+    ),
+    "pitches": (
+        partial(_split, key=tuple),
+        (
+            "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
+            "intervalos, la diferencia entre cada nota y la siguiente."
         ),
-        "pitches": (
-            _split_by(tuple),
-            (
-                "Has comparado alturas: una gemela transportada no comparte ninguna. Compara los "
-                "intervalos, la diferencia entre cada nota y la siguiente."
-            ),
+    ),
+    "parted_twins": (
+        partial(_split, key=lambda song: object()),  # no song is like another
+        (
+            "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
+            "en lados distintos. Aparta familias enteras."
         ),
-        "parted_twins": (
-            _split_apart,
-            (
-                "Has repartido canciones sueltas: las gemelas, que son la misma transportada, quedan "
-                "en lados distintos. Aparta familias enteras."
-            ),
+    ),
+    "first_families": (
+        partial(_split, order=iter),
+        "Has apartado las primeras familias: empieza por la última.",
+    ),
+    "too_few": (
+        _too_few,
+        (
+            "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
+            "fraccion * len(canciones)."
         ),
-        "first_families": (
-            _split_from_the_first,
-            "Has apartado las primeras familias: empieza por la última.",
-        ),
-        "too_few": (
-            _split_once_more,
-            (
-                "Has apartado de menos: sigue hasta que las apartadas sean, al menos, "
-                "fraccion * len(canciones)."
-            ),
-        ),
-        "thrown_away": (
-            _split_without_twins,
-            "Has tirado las gemelas: todas las canciones deben quedar en un lado o en el otro.",
-        ),
-        "songs": (
-            _pair_of_songs,
-            "Devuelves las canciones, y se piden sus posiciones en la lista.",
-        ),
-        "swapped": (
-            _swapped,
-            "Los dos lados están cambiados: primero entrenamiento y después validación.",
-        ),
-    },
-    show=_show_families,
-)
+    ),
+    "thrown_away": (
+        _without_twins,
+        "Has tirado las gemelas: todas las canciones deben quedar en un lado o en el otro.",
+    ),
+    "songs": (
+        lambda songs, fraction: [[songs[k] for k in side] for side in _split(songs, fraction)],
+        "Devuelves las canciones, y se piden sus posiciones en la lista.",
+    ),
+    "swapped": (
+        lambda songs, fraction: _split(songs, fraction)[::-1],
+        "Los dos lados están cambiados: primero entrenamiento y después validación.",
+    ),
+}
+
+REPARTIR = Exercise("repartir", _split, _collections, _WRONG_REPARTIR, show=_show_families)
 
 # Copied passages
 
 
-def _copied(song, others):
+def _passages(song, length, key=_intervals):
+    """Return key(passage) of all passages of so many notes in a row."""
+    starts = range(len(song) - length + 1)
+    return [key(song[start : start + length]) for start in starts]
+
+
+def _copied(song, others, passages=_passages):
+    """Return the most notes in a row that the song shares with one of the others."""
     # From the longest passages that there may be to single notes.
     for length in range(len(song), 0, -1):
-        ours = set(_passages(song, length))
+        ours = set(passages(song, length))
         for other in others:
-            if not ours.isdisjoint(_passages(other, length)):
+            if not ours.isdisjoint(passages(other, length)):
                 return length
     return 0
 
 
-def _passages(song, length):
-    """Return the intervals of all passages of so many notes in a row."""
-    passages = []
-    for start in range(len(song) - length + 1):
-        passages.append(_intervals(song[start : start + length]))
-    return passages
+def _within_the_octave(passage):
+    return tuple(step % 12 for step in _intervals(passage))
 
 
-def _longest_run(song, others, same):
-    """Return the longest run of notes in which all pairs of neighbours are `same`."""
-    best = 0
-    for other in others:
-        for a in range(len(song)):
-            for b in range(len(other)):
-                n = 0
-                while a + n < len(song) and b + n < len(other) and same(song, a, other, b, n):
-                    n += 1
-                best = max(best, n)
-    return best
-
-
-def _same_pitch(song, a, other, b, n):
-    return song[a + n] == other[b + n]
-
-
-def _same_class_step(song, a, other, b, n):
-    ours = song[a + n] - song[a]
-    theirs = other[b + n] - other[b]
-    return (ours - theirs) % 12 == 0
-
-
-def _same_size_step(song, a, other, b, n):
-    if not n:
-        return True
-    ours = song[a + n] - song[a + n - 1]
-    theirs = other[b + n] - other[b + n - 1]
-    return abs(ours) == abs(theirs)
-
-
-def _aligned(song, others):
-    """What comes of looking at the same place of both songs only."""
-    best = 0
-    for other in others:
-        for a in range(min(len(song), len(other))):
-            pairs = zip(song[a:], other[a:], strict=False)
-            n = 0
-            for pitch, their_pitch in pairs:
-                if pitch - song[a] != their_pitch - other[a]:
-                    break
-                n += 1
-            best = max(best, n)
-    return best
+def _placed(song, length):
+    """Return passages with their places: what comes of comparing those at the same place only."""
+    return enumerate(_passages(song, length))
 
 
 def _with_gaps(song, others):
     """What comes of notes in order, but not in a row: the longest common subsequence of steps."""
+    if not song or not any(others):
+        return 0
     ours = _intervals(song)
-    best = 0
-    for theirs in map(_intervals, others):
-        row = [0] * (len(theirs) + 1)
-        for step in ours:
-            before = 0
-            for j, their_step in enumerate(theirs):
-                here = row[j + 1]
-                row[j + 1] = before + 1 if step == their_step else max(here, row[j])
-                before = here
-        best = max(best, row[-1])
-    return best + 1 if song and any(others) else 0
+    return 1 + max(_in_common(ours, _intervals(other)) for other in others)
+
+
+def _in_common(ours, theirs):
+    longest = [0] * (len(theirs) + 1)  # what the steps so far share with so many of theirs
+    for step in ours:
+        before = longest
+        longest = [0]
+        for k, their_step in enumerate(theirs):
+            skipped = max(before[k + 1], longest[k])
+            longest.append(before[k] + 1 if step == their_step else skipped)
+    return longest[-1]
 
 
 def _copy_cases(rng):
@@ -303,64 +239,60 @@ def _copy_cases(rng):
 def _show_passage(arguments, expected, got):
     """Play the passage that both songs share."""
     song, others = arguments
-    passages = (song[k : k + expected] for k in range(len(song) - expected + 1))
+    passages = _passages(song, expected, key=list)
     shared = next(passage for passage in passages if _copied(passage, others) == expected)
-    events = []
-    for k, pitch in enumerate(shared):
-        events.append(NoteEvent(0.5 * k, 0.5, (pitch,)))
-    return player(Song(tuple(events)), f"El pasaje compartido: {expected} notas").data
+    events = tuple(NoteEvent(0.5 * k, 0.5, (pitch,)) for k, pitch in enumerate(shared))
+    return player(Song(events), f"El pasaje compartido: {expected} notas").data
 
+
+_WRONG_PASAJE_COPIADO = {
+    "pitches": (
+        partial(_copied, passages=partial(_passages, key=tuple)),
+        "Has comparado alturas: en otra tonalidad no coincide ninguna. Compara los intervalos.",
+    ),
+    "counts_intervals": (
+        lambda song, others: _copied(song, others) - 1,
+        "Has contado intervalos: entre n notas seguidas hay n − 1, así que falta una nota.",
+    ),
+    "pitch_classes": (
+        partial(_copied, passages=partial(_passages, key=_within_the_octave)),
+        "Has comparado los intervalos sin la octava: subir dos semitonos no es bajar diez.",
+    ),
+    "absolute_intervals": (
+        partial(_copied, passages=partial(_passages, key=_sizes)),
+        "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
+    ),
+    "joined_songs": (
+        lambda song, others: _copied(song, [[*chain(*others)]]),
+        "El pasaje cruza de una canción a otra: no las juntes en una lista, míralas una a una.",
+    ),
+    "first_song": (
+        lambda song, others: _copied(song, others[:1]),
+        "Solo has mirado la primera de las otras canciones: mira todas.",
+    ),
+    "last_song": (
+        lambda song, others: _copied(song, others[-1:]),
+        "Te quedas con la última de las otras canciones: guarda el máximo de todas.",
+    ),
+    "same_place": (
+        partial(_copied, passages=_placed),
+        (
+            "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
+            "cualquier nota de cada una."
+        ),
+    ),
+    "beginning": (
+        lambda song, others: max(
+            (n for n in range(len(song) + 1) if _copied(song[:n], others) == n), default=0
+        ),
+        "Solo has mirado pasajes que empiezan con la canción: prueba todos los comienzos.",
+    ),
+    "gaps": (
+        _with_gaps,
+        "Has saltado notas: el pasaje debe ser de notas seguidas.",
+    ),
+}
 
 PASAJE_COPIADO = Exercise(
-    "pasaje_copiado",
-    _copied,
-    _copy_cases,
-    wrong={
-        "pitches": (
-            lambda song, others: _longest_run(song, others, _same_pitch),
-            "Has comparado alturas: en otra tonalidad no coincide ninguna. Compara los intervalos.",
-        ),
-        "counts_intervals": (
-            lambda song, others: _copied(song, others) - 1,
-            "Has contado intervalos: entre n notas seguidas hay n − 1, así que falta una nota.",
-        ),
-        "pitch_classes": (
-            lambda song, others: _longest_run(song, others, _same_class_step),
-            "Has comparado los intervalos sin la octava: subir dos semitonos no es bajar diez.",
-        ),
-        "absolute_intervals": (
-            lambda song, others: _longest_run(song, others, _same_size_step),
-            "Has quitado el signo a los intervalos: subir dos semitonos no es bajar dos.",
-        ),
-        "joined_songs": (
-            lambda song, others: _copied(song, [[*chain(*others)]]),
-            "El pasaje cruza de una canción a otra: no las juntes en una lista, míralas una a una.",
-        ),
-        "first_song": (
-            lambda song, others: _copied(song, others[:1]),
-            "Solo has mirado la primera de las otras canciones: mira todas.",
-        ),
-        "last_song": (
-            lambda song, others: _copied(song, others[-1:]),
-            "Te quedas con la última de las otras canciones: guarda el máximo de todas.",
-        ),
-        "same_place": (
-            _aligned,
-            (
-                "Solo has comparado el mismo lugar de las dos canciones: un pasaje puede empezar en "
-                "cualquier nota de cada una."
-            ),
-        ),
-        "beginning": (
-            lambda song, others: max(
-                (n for n in range(len(song) + 1) if _copied(song[:n], others) == n), default=0
-            ),
-            "Solo has mirado pasajes que empiezan con la canción: prueba todos los comienzos.",
-        ),
-        "gaps": (
-            _with_gaps,
-            "Has saltado notas: el pasaje debe ser de notas seguidas.",
-        ),
-    },
-    show=_show_passage,
+    "pasaje_copiado", _copied, _copy_cases, _WRONG_PASAJE_COPIADO, show=_show_passage
 )

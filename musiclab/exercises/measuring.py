@@ -4,7 +4,9 @@ Conventions: probabilities are floats in (0, 1], NLL is in nats; symbols are
 ids from 0.
 """
 
-from math import e, log
+from functools import partial
+from math import exp, log, log2, log10
+from statistics import fmean
 
 from musiclab.exercises.exercise import Exercise, Question
 from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
@@ -12,11 +14,10 @@ from musiclab.exercises.leaks import PASAJE_COPIADO, REPARTIR
 # 1. NLL
 
 
-def _nll(probabilities):
-    total = 0.0
-    for p in probabilities:
-        total += -log(p)  # the surprise, in nats: the less it was expected, the larger
-    return total / len(probabilities)
+def _nll(probabilities, log=log):
+    # The surprise, in nats: the less it was expected, the larger.
+    surprises = [-log(p) for p in probabilities]
+    return sum(surprises) / len(surprises)
 
 
 def _probabilities(rng):
@@ -26,92 +27,78 @@ def _probabilities(rng):
     return [(probabilities,) for probabilities in cases]
 
 
-def _mean(numbers):
-    return sum(numbers) / len(numbers)
+_WRONG_NLL = {
+    "log2": (
+        partial(_nll, log=log2),
+        "Has usado el logaritmo en base 2: eso son bits. Los nats piden el natural, math.log.",
+    ),
+    "log10": (
+        partial(_nll, log=log10),
+        "Has usado el logaritmo en base 10: los nats piden el natural, math.log.",
+    ),
+    "sign": (
+        lambda p: -_nll(p),
+        "Has olvidado el signo menos: el logaritmo de una probabilidad es negativo o cero.",
+    ),
+    "sum": (
+        lambda p: _nll(p) * len(p),
+        "Has sumado las sorpresas sin dividir entre cuántas son: se pide la media.",
+    ),
+    "log_of_mean": (
+        lambda p: -log(fmean(p)),
+        "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
+    ),
+    "perplexity": (
+        lambda p: exp(_nll(p)),
+        "Eso es la perplejidad: te sobra la exponencial.",
+    ),
+    "mean_probability": (
+        fmean,
+        "Eso es la media de las probabilidades: falta el logaritmo, con su signo.",
+    ),
+}
 
-
-NLL = Exercise(
-    "nll",
-    _nll,
-    _probabilities,
-    wrong={
-        "log2": (
-            lambda p: _nll(p) / log(2),
-            "Has usado el logaritmo en base 2: eso son bits. Los nats piden el natural, math.log.",
-        ),
-        "log10": (
-            lambda p: _nll(p) / log(10),
-            "Has usado el logaritmo en base 10: los nats piden el natural, math.log.",
-        ),
-        "sign": (
-            lambda p: -_nll(p),
-            "Has olvidado el signo menos: el logaritmo de una probabilidad es negativo o cero.",
-        ),
-        "sum": (
-            lambda p: _nll(p) * len(p),
-            "Has sumado las sorpresas sin dividir entre cuántas son: se pide la media.",
-        ),
-        "log_of_mean": (
-            lambda p: -log(_mean(p)),
-            "Has calculado el logaritmo de la media: se pide la media de los logaritmos.",
-        ),
-        "perplexity": (
-            lambda p: e ** _nll(p),
-            "Eso es la perplejidad: te sobra la exponencial.",
-        ),
-        "mean_probability": (
-            _mean,
-            "Eso es la media de las probabilidades: falta el logaritmo, con su signo.",
-        ),
-    },
-)
+NLL = Exercise("nll", _nll, _probabilities, _WRONG_NLL)
 
 # 2. Unigram
 
 
 def _unigram(songs, n_symbols):
-    counts = [1] * n_symbols  # one more than were seen
+    counts = _counts(songs, n_symbols, start=1)  # one more than were seen
+    # Shares of all that was counted, so that they sum to 1.
+    return _shares(counts, sum(counts))
+
+
+def _counts(songs, n_symbols, start=0):
+    counts = [start] * n_symbols
     for song in songs:
         for symbol in song:
             counts[symbol] += 1
-    # Shares of all that was counted, so that they sum to 1.
-    total = sum(counts)
-    return [count / total for count in counts]
-
-
-def _counts(songs, n_symbols):
-    counts = []
-    for symbol in range(n_symbols):
-        counts.append(sum(song.count(symbol) for song in songs))
     return counts
 
 
-def _without_the_others(songs, n_symbols):
-    n = sum(map(len, songs))
-    return [(count + 1) / n for count in _counts(songs, n_symbols)]
+def _shares(counts, total):
+    return [count / total for count in counts]
 
 
-def _one_more_in_all(songs, n_symbols):
-    n = sum(map(len, songs))
-    return [(count + 1) / (n + 1) for count in _counts(songs, n_symbols)]
+def _of_all(count_them):
+    """Return the function that gives the shares of some other counts."""
+
+    def shares(songs, n_symbols):
+        counts = count_them(songs, n_symbols)
+        return _shares(counts, sum(counts))
+
+    return shares
 
 
-def _by_kinds_seen(songs, n_symbols):
-    n = sum(map(len, songs))
-    n_kinds = len(set().union(*songs))
-    return [(count + 1) / (n + n_kinds) for count in _counts(songs, n_symbols)]
+def _with_total(n_more):
+    """Return the function that adds n_more(songs), and not one a symbol, to how many were seen."""
 
+    def shares(songs, n_symbols):
+        n_seen = sum(map(len, songs))
+        return _shares(_counts(songs, n_symbols, start=1), n_seen + n_more(songs))
 
-def _only_the_unseen(songs, n_symbols):
-    counts = [max(count, 1) for count in _counts(songs, n_symbols)]
-    return [count / sum(counts) for count in counts]
-
-
-def _share_of_songs(songs, n_symbols):
-    counts = []
-    for symbol in range(n_symbols):
-        counts.append(1 + sum(symbol in song for song in songs))
-    return [count / sum(counts) for count in counts]
+    return shares
 
 
 def _unigram_cases(rng):
@@ -124,54 +111,51 @@ def _unigram_cases(rng):
     return cases
 
 
-UNIGRAMA = Exercise(
-    "unigrama",
-    _unigram,
-    _unigram_cases,
-    wrong={
-        "no_smoothing": (
-            lambda songs, n: [count / sum(_counts(songs, n)) for count in _counts(songs, n)],
-            (
-                "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
-                "sería infinita."
-            ),
+_WRONG_UNIGRAMA = {
+    "no_smoothing": (
+        _of_all(_counts),
+        (
+            "Falta sumar 1 a cada cuenta: lo que no ha salido tiene probabilidad 0, y su sorpresa "
+            "sería infinita."
         ),
-        "total_without_ones": (
-            _without_the_others,
-            (
-                "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
-                "Comprueba que las probabilidades suman 1."
-            ),
+    ),
+    "total_without_ones": (
+        _with_total(lambda songs: 0),
+        (
+            "Has sumado 1 a las cuentas y no al total: súmale n_simbolos, un 1 por símbolo. "
+            "Comprueba que las probabilidades suman 1."
         ),
-        "total_one_more": (
-            _one_more_in_all,
-            "Al total le has sumado un solo 1: súmale n_simbolos, un 1 por símbolo.",
+    ),
+    "total_one_more": (
+        _with_total(lambda songs: 1),
+        "Al total le has sumado un solo 1: súmale n_simbolos, un 1 por símbolo.",
+    ),
+    "kinds_seen": (
+        _with_total(lambda songs: len(set().union(*songs))),
+        (
+            "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
+            "n_simbolos."
         ),
-        "kinds_seen": (
-            _by_kinds_seen,
-            (
-                "Al total le has sumado los símbolos que han salido: deben ser todos los que hay, "
-                "n_simbolos."
-            ),
-        ),
-        "only_unseen": (
-            _only_the_unseen,
-            "Has dado un 1 solo a lo que no ha salido: súmalo a todas las cuentas.",
-        ),
-        "first_song": (
-            lambda songs, n: _unigram(songs[:1], n),
-            "Solo has contado la primera canción: cuéntalas todas.",
-        ),
-        "songs_not_symbols": (
-            _share_of_songs,
-            "Has contado en cuántas canciones sale cada símbolo: cuenta cuántas veces sale.",
-        ),
-        "counts": (
-            lambda songs, n: [count + 1 for count in _counts(songs, n)],
-            "Eso son las cuentas: divídelas entre su suma.",
-        ),
-    },
-)
+    ),
+    "only_unseen": (
+        _of_all(lambda songs, n: [count or 1 for count in _counts(songs, n)]),
+        "Has dado un 1 solo a lo que no ha salido: súmalo a todas las cuentas.",
+    ),
+    "first_song": (
+        lambda songs, n: _unigram(songs[:1], n),
+        "Solo has contado la primera canción: cuéntalas todas.",
+    ),
+    "songs_not_symbols": (
+        lambda songs, n: _unigram(map(set, songs), n),
+        "Has contado en cuántas canciones sale cada símbolo: cuenta cuántas veces sale.",
+    ),
+    "counts": (
+        partial(_counts, start=1),
+        "Eso son las cuentas: divídelas entre su suma.",
+    ),
+}
+
+UNIGRAMA = Exercise("unigrama", _unigram, _unigram_cases, _WRONG_UNIGRAMA)
 
 # Questions
 
@@ -202,23 +186,9 @@ PREGUNTA_3 = Question(
     },
 )
 
-check_nll = NLL.check
-check_unigrama = UNIGRAMA.check
-check_repartir = REPARTIR.check
-check_pasaje_copiado = PASAJE_COPIADO.check
-check_pregunta_1 = PREGUNTA_1.check
-check_pregunta_2 = PREGUNTA_2.check
-check_pregunta_3 = PREGUNTA_3.check
+EXERCISES = (NLL, UNIGRAMA, REPARTIR, PASAJE_COPIADO)
+QUESTIONS = (PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
 
-ALL = {
-    exercise.name: exercise
-    for exercise in (
-        NLL,
-        UNIGRAMA,
-        REPARTIR,
-        PASAJE_COPIADO,
-        PREGUNTA_1,
-        PREGUNTA_2,
-        PREGUNTA_3,
-    )
-}
+check_nll, check_unigrama, check_repartir, check_pasaje_copiado = (one.check for one in EXERCISES)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

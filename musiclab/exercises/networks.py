@@ -4,6 +4,8 @@ Conventions: rows are examples, so an input x (n_inputs,) meets its weights as
 x @ W, with W (n_inputs, n_units), U (n_units, n_units) and b (n_units,).
 """
 
+from functools import partial
+
 import numpy as np
 
 from musiclab.diagrams import unrolled
@@ -20,10 +22,6 @@ def _weights(rng, n_inputs, n_units):
     return W, U, b
 
 
-def _logistic(x):
-    return 1 / (1 + np.exp(-x))
-
-
 # 1. One step
 
 
@@ -32,13 +30,14 @@ def _step(x, h, W, U, b):
     new = np.zeros(len(b))
     for unit in range(len(b)):
         # What it hears of the input, and what of the units a step ago.
-        from_input, from_state = 0.0, 0.0
-        for k in range(len(x)):
-            from_input += x[k] * W[k, unit]
-        for k in range(len(h)):
-            from_state += h[k] * U[k, unit]
+        from_input = sum(x[k] * W[k, unit] for k in range(len(x)))
+        from_state = sum(h[k] * U[k, unit] for k in range(len(h)))
         new[unit] = np.tanh(from_input + from_state + b[unit])
     return new
+
+
+def _linear(x, h, W, U, b):
+    return x @ W + h @ U + b
 
 
 def _step_cases(rng):
@@ -52,66 +51,62 @@ def _step_cases(rng):
     return cases
 
 
-PASO_RNN = Exercise(
-    "paso_rnn",
-    _step,
-    _step_cases,
-    {
-        "no_bias": (
-            lambda x, h, W, U, b: np.tanh(x @ W + h @ U),
-            "Has olvidado el sesgo: suma b antes de la tanh.",
-        ),
-        "no_tanh": (
-            lambda x, h, W, U, b: x @ W + h @ U + b,
-            "Has olvidado la tanh: sin ella, el estado puede crecer sin límite.",
-        ),
-        "no_state": (
-            lambda x, h, W, U, b: np.tanh(x @ W + b),
-            "Has olvidado el estado anterior: falta h @ U, y sin él la red no recuerda nada.",
-        ),
-        "transposed_state": (
-            lambda x, h, W, U, b: np.tanh(x @ W + U @ h + b),
-            "Has traspuesto U: el vector va delante de la matriz, h @ U y no U @ h.",
-        ),
-        "transposed_input": (
-            lambda x, h, W, U, b: np.tanh(W @ x + h @ U + b),
-            "Has traspuesto W: el vector va delante de la matriz, x @ W y no W @ x.",
-        ),
-        "both_transposed": (
-            lambda x, h, W, U, b: np.tanh(W @ x + U @ h + b),
-            "Has traspuesto las dos matrices: el vector va delante, x @ W y h @ U.",
-        ),
-        "bias_outside": (
-            lambda x, h, W, U, b: np.tanh(x @ W + h @ U) + b,
-            "Has sumado el sesgo después de la tanh: va dentro, con los otros dos sumandos.",
-        ),
-        "two_tanh": (
-            lambda x, h, W, U, b: np.tanh(x @ W + b) + np.tanh(h @ U),
-            "Has aplicado la tanh a cada sumando: primero se suma todo y luego, una sola tanh.",
-        ),
-        "logistic": (
-            lambda x, h, W, U, b: _logistic(x @ W + h @ U + b),
-            "Has usado la sigmoide, que es la de las puertas: aquí va la tanh.",
-        ),
-        "swapped": (
-            lambda x, h, W, U, b: np.tanh(x @ U + h @ W + b),
-            "Has cambiado las matrices: W es para la entrada x y U, para el estado h.",
-        ),
-    },
-)
-check_paso_rnn = PASO_RNN.check
+_WRONG_PASO_RNN = {
+    "no_bias": (
+        lambda x, h, W, U, b: _step(x, h, W, U, 0 * b),
+        "Has olvidado el sesgo: suma b antes de la tanh.",
+    ),
+    "no_tanh": (
+        _linear,
+        "Has olvidado la tanh: sin ella, el estado puede crecer sin límite.",
+    ),
+    "no_state": (
+        lambda x, h, W, U, b: np.tanh(x @ W + b),
+        "Has olvidado el estado anterior: falta h @ U, y sin él la red no recuerda nada.",
+    ),
+    "transposed_state": (
+        lambda x, h, W, U, b: _step(x, h, W, U.T, b),
+        "Has traspuesto U: el vector va delante de la matriz, h @ U y no U @ h.",
+    ),
+    "transposed_input": (
+        lambda x, h, W, U, b: _step(x, h, W.T, U, b),
+        "Has traspuesto W: el vector va delante de la matriz, x @ W y no W @ x.",
+    ),
+    "both_transposed": (
+        lambda x, h, W, U, b: _step(x, h, W.T, U.T, b),
+        "Has traspuesto las dos matrices: el vector va delante, x @ W y h @ U.",
+    ),
+    "bias_outside": (
+        lambda x, h, W, U, b: np.tanh(x @ W + h @ U) + b,
+        "Has sumado el sesgo después de la tanh: va dentro, con los otros dos sumandos.",
+    ),
+    "two_tanh": (
+        lambda x, h, W, U, b: np.tanh(x @ W + b) + np.tanh(h @ U),
+        "Has aplicado la tanh a cada sumando: primero se suma todo y luego, una sola tanh.",
+    ),
+    "logistic": (
+        lambda *arguments: 1 / (1 + np.exp(-_linear(*arguments))),
+        "Has usado la sigmoide, que es la de las puertas: aquí va la tanh.",
+    ),
+    "swapped": (
+        lambda x, h, W, U, b: _step(x, h, U, W, b),
+        "Has cambiado las matrices: W es para la entrada x y U, para el estado h.",
+    ),
+}
+
+PASO_RNN = Exercise("paso_rnn", _step, _step_cases, _WRONG_PASO_RNN)
 
 
 # 2. The weights of an LSTM, counted
 
 
-def _lstm_weights(n_inputs, n_units):
-    """Return how many weights an LSTM layer of Keras has, gate by gate."""
+def _lstm_weights(n_inputs, n_units, n_gates=4, n_biases=1):
+    """Return how many weights an LSTM layer of Keras has: three gates and the candidate."""
     total = 0
-    for _gate in ("entrada", "olvido", "candidato", "salida"):
+    for _gate in range(n_gates):
         total += n_inputs * n_units  # W
         total += n_units * n_units  # U
-        total += n_units  # b
+        total += n_units * n_biases  # b
     return total
 
 
@@ -121,46 +116,42 @@ def _lstm_cases(rng):
     return [(4, 3), (1, 1), (3, 2), *map(tuple, more)]
 
 
-PESOS_LSTM = Exercise(
-    "pesos_lstm",
-    _lstm_weights,
-    _lstm_cases,
-    {
-        "no_bias": (
-            lambda n, m: 4 * (n * m + m * m),
-            "Has olvidado los sesgos: cada puerta tiene uno por unidad.",
-        ),
-        "three_gates": (
-            lambda n, m: 3 * (n * m + m * m + m),
-            "Has contado tres puertas y falta el candidato: son cuatro juegos de W, U y b.",
-        ),
-        "one_gate": (
-            lambda n, m: n * m + m * m + m,
-            "Eso es una SimpleRNN: una LSTM tiene cuatro juegos de W, U y b.",
-        ),
-        "gru": (
-            lambda n, m: 3 * (n * m + m * m + 2 * m),
-            "Eso es una GRU de Keras: una LSTM tiene cuatro juegos y un solo sesgo en cada uno.",
-        ),
-        "two_biases": (
-            lambda n, m: 4 * (n * m + m * m + 2 * m),
-            "Has contado dos sesgos por puerta: en la LSTM de Keras hay uno.",
-        ),
-        "no_state": (
-            lambda n, m: 4 * (n * m + m),
-            "Has olvidado U: el estado anterior entra también en cada puerta.",
-        ),
-        "one_bias": (
-            lambda n, m: 4 * (n * m + m * m) + m,
-            "Has contado los sesgos de una sola puerta: son cuatro veces n_unidades.",
-        ),
-        "square_inputs": (
-            lambda n, m: 4 * (n * m + n * n + m),
-            "Has contado U con n_entradas: va de estado a estado, n_unidades por n_unidades.",
-        ),
-    },
-)
-check_pesos_lstm = PESOS_LSTM.check
+_WRONG_PESOS_LSTM = {
+    "no_bias": (
+        partial(_lstm_weights, n_biases=0),
+        "Has olvidado los sesgos: cada puerta tiene uno por unidad.",
+    ),
+    "three_gates": (
+        partial(_lstm_weights, n_gates=3),
+        "Has contado tres puertas y falta el candidato: son cuatro juegos de W, U y b.",
+    ),
+    "one_gate": (
+        partial(_lstm_weights, n_gates=1),
+        "Eso es una SimpleRNN: una LSTM tiene cuatro juegos de W, U y b.",
+    ),
+    "gru": (
+        partial(_lstm_weights, n_gates=3, n_biases=2),
+        "Eso es una GRU de Keras: una LSTM tiene cuatro juegos y un solo sesgo en cada uno.",
+    ),
+    "two_biases": (
+        partial(_lstm_weights, n_biases=2),
+        "Has contado dos sesgos por puerta: en la LSTM de Keras hay uno.",
+    ),
+    "no_state": (
+        lambda n, m: 4 * (n * m + m),
+        "Has olvidado U: el estado anterior entra también en cada puerta.",
+    ),
+    "one_bias": (
+        lambda n, m: 4 * (n * m + m * m) + m,
+        "Has contado los sesgos de una sola puerta: son cuatro veces n_unidades.",
+    ),
+    "square_inputs": (
+        lambda n, m: 4 * (n * m + n * n + m),
+        "Has contado U con n_entradas: va de estado a estado, n_unidades por n_unidades.",
+    ),
+}
+
+PESOS_LSTM = Exercise("pesos_lstm", _lstm_weights, _lstm_cases, _WRONG_PESOS_LSTM)
 
 
 # 3. Shapes in a stack
@@ -179,45 +170,23 @@ def _shapes(n_windows, n_steps, n_features, units):
     return shapes
 
 
-def _every_step(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, state, (n, t, m)) for (read, state, _), m in layers]
+def _each_layer(change):
+    """Return the function that gives change(read, state, given) of each layer."""
+    return lambda *sizes: [change(*layer) for layer in _shapes(*sizes)]
 
 
-def _only_last(n, t, d, units):
-    layers = zip([d, *units[:-1]], units, strict=True)
-    return [((n, t, width), (n, m), (n, m)) for width, m in layers]
-
-
-def _state_with_steps(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, (n, t, m), given) for (read, _, given), m in layers]
+def _with_steps(read, state):
+    """Return the shape of a state at every step that was read."""
+    return (*read[:2], state[1])
 
 
 def _same_input(n, t, d, units):
-    layers = _shapes(n, t, d, units)
-    return [((n, t, d), state, given) for _, state, given in layers]
+    return [((n, t, d), state, given) for _, state, given in _shapes(n, t, d, units)]
 
 
-def _steps_first(n, t, d, units):
-    layers = []
-    for layer in _shapes(n, t, d, units):
-        # States have no steps, and stay as they are.
-        swapped = [(t, n, shape[2]) if len(shape) == 3 else shape for shape in layer]
-        layers.append(tuple(swapped))
-    return layers
-
-
-def _no_windows(n, t, d, units):
-    layers = []
-    for layer in _shapes(n, t, d, units):
-        layers.append(tuple(shape[1:] for shape in layer))
-    return layers
-
-
-def _square_state(n, t, d, units):
-    layers = zip(_shapes(n, t, d, units), units, strict=True)
-    return [(read, (m, m), given) for (read, _, given), m in layers]
+def _steps_first(*layer):
+    # States have no steps, and stay as they are.
+    return [(shape[1], shape[0], shape[2]) if len(shape) == 3 else shape for shape in layer]
 
 
 def _shape_cases(rng):
@@ -229,86 +198,54 @@ def _shape_cases(rng):
     return cases
 
 
-FORMAS = Exercise(
-    "formas",
-    _shapes,
-    _shape_cases,
-    {
-        "every_step": (
-            _every_step,
-            "La última capa da solo el último paso: su salida no tiene el eje de los pasos.",
-        ),
-        "only_last": (
-            _only_last,
-            "Las capas que no son la última dan una salida en cada paso: la siguiente los necesita.",
-        ),
-        "state_with_steps": (
-            _state_with_steps,
-            "El estado no guarda un valor por paso: es lo que hay en un momento, (ventanas, unidades).",
-        ),
-        "same_input": (
-            _same_input,
-            "Cada capa lee lo que da la anterior: desde la segunda, su entrada tiene las unidades de esa.",
-        ),
-        "steps_first": (
-            _steps_first,
-            "Has puesto los pasos delante de las ventanas: en Keras, las ventanas van primero.",
-        ),
-        "no_windows": (
-            _no_windows,
-            "Has olvidado el eje de las ventanas, que es el primero de todas las formas.",
-        ),
-        "square_state": (
-            _square_state,
-            "Esa es la forma de U, no la del estado: cada ventana tiene un número por unidad.",
-        ),
-    },
-)
-check_formas = FORMAS.check
+_WRONG_FORMAS = {
+    "every_step": (
+        _each_layer(lambda read, state, given: (read, state, _with_steps(read, state))),
+        "La última capa da solo el último paso: su salida no tiene el eje de los pasos.",
+    ),
+    "only_last": (
+        _each_layer(lambda read, state, given: (read, state, state)),
+        "Las capas que no son la última dan una salida en cada paso: la siguiente los necesita.",
+    ),
+    "state_with_steps": (
+        _each_layer(lambda read, state, given: (read, _with_steps(read, state), given)),
+        "El estado no guarda un valor por paso: es lo que hay en un momento, (ventanas, unidades).",
+    ),
+    "same_input": (
+        _same_input,
+        "Cada capa lee lo que da la anterior: desde la segunda, su entrada tiene las unidades de esa.",
+    ),
+    "steps_first": (
+        _each_layer(_steps_first),
+        "Has puesto los pasos delante de las ventanas: en Keras, las ventanas van primero.",
+    ),
+    "no_windows": (
+        _each_layer(lambda *layer: [shape[1:] for shape in layer]),
+        "Has olvidado el eje de las ventanas, que es el primero de todas las formas.",
+    ),
+    "square_state": (
+        _each_layer(lambda read, state, given: (read, 2 * state[1:], given)),
+        "Esa es la forma de U, no la del estado: cada ventana tiene un número por unidad.",
+    ),
+}
+
+FORMAS = Exercise("formas", _shapes, _shape_cases, _WRONG_FORMAS)
 
 
 # 4. A whole sequence
 
 
-def _states(xs, W, U, b):
+def _states(xs, W, U, b, step=_step, first=np.zeros):
     """Return the states (n_steps, n_units) of a sequence xs (n_steps, n_inputs), from h = 0."""
-    h, states = np.zeros(len(b)), []
+    h, states = first(len(b)), []
     for x in xs:
-        h = _step(x, h, W, U, b)
+        h = step(x, h, W, U, b)
         states.append(h)
     return np.array(states)
-
-
-def _forgetful(xs, W, U, b):
-    return np.tanh(xs @ W + b)
 
 
 def _with_first(xs, W, U, b):
     return np.vstack([np.zeros(len(b)), _states(xs, W, U, b)])
-
-
-def _before_each(xs, W, U, b):
-    return _with_first(xs, W, U, b)[:-1]
-
-
-def _linear(xs, W, U, b):
-    h, states = np.zeros(len(b)), []
-    for x in xs:
-        h = x @ W + h @ U + b
-        states.append(h)
-    return np.array(states)
-
-
-def _transposed(xs, W, U, b):
-    return _states(xs, W, U.T, b)
-
-
-def _from_ones(xs, W, U, b):
-    h, states = np.ones(len(b)), []
-    for x in xs:
-        h = _step(x, h, W, U, b)
-        states.append(h)
-    return np.array(states)
 
 
 def _sequence_cases(rng):
@@ -331,42 +268,43 @@ def _first_wrong_step(arguments, expected, got):
     return unrolled(names, wrong_from=int(wrong.argmax()))._repr_html_()
 
 
-RECORRER = Exercise(
-    "recorrer",
-    _states,
-    _sequence_cases,
-    {
-        "forgetful": (
-            _forgetful,
-            "El estado no pasa de un paso al siguiente: lo que devuelve un paso entra en el otro.",
-        ),
-        "with_first": (
-            _with_first,
-            "Sobra el estado inicial, el de ceros: devuelve uno por cada símbolo leído.",
-        ),
-        "before_each": (
-            _before_each,
-            "Guardas el estado antes de leer cada símbolo: guárdalo después.",
-        ),
-        "last_only": (
-            lambda *arguments: _states(*arguments)[-1],
-            "Has devuelto solo el último estado: guarda el de cada paso.",
-        ),
-        "no_tanh": (_linear, "Has olvidado la tanh en cada paso."),
-        "no_bias": (
-            lambda xs, W, U, b: _states(xs, W, U, 0 * b),
-            "Has olvidado el sesgo: súmalo en cada paso.",
-        ),
-        "transposed_state": (_transposed, "Has traspuesto U: es h @ U y no U @ h."),
-        "backwards": (
-            lambda xs, W, U, b: _states(xs[::-1], W, U, b),
-            "Has leído la secuencia del final al principio.",
-        ),
-        "from_ones": (_from_ones, "El estado inicial es de ceros, no de unos."),
-    },
-    _first_wrong_step,
-)
-check_recorrer = RECORRER.check
+_WRONG_RECORRER = {
+    "forgetful": (
+        lambda xs, W, U, b: np.tanh(xs @ W + b),
+        "El estado no pasa de un paso al siguiente: lo que devuelve un paso entra en el otro.",
+    ),
+    "with_first": (
+        _with_first,
+        "Sobra el estado inicial, el de ceros: devuelve uno por cada símbolo leído.",
+    ),
+    "before_each": (
+        lambda *arguments: _with_first(*arguments)[:-1],
+        "Guardas el estado antes de leer cada símbolo: guárdalo después.",
+    ),
+    "last_only": (
+        lambda *arguments: _states(*arguments)[-1],
+        "Has devuelto solo el último estado: guarda el de cada paso.",
+    ),
+    "no_tanh": (partial(_states, step=_linear), "Has olvidado la tanh en cada paso."),
+    "no_bias": (
+        lambda xs, W, U, b: _states(xs, W, U, 0 * b),
+        "Has olvidado el sesgo: súmalo en cada paso.",
+    ),
+    "transposed_state": (
+        lambda xs, W, U, b: _states(xs, W, U.T, b),
+        "Has traspuesto U: es h @ U y no U @ h.",
+    ),
+    "backwards": (
+        lambda xs, W, U, b: _states(xs[::-1], W, U, b),
+        "Has leído la secuencia del final al principio.",
+    ),
+    "from_ones": (
+        partial(_states, first=np.ones),
+        "El estado inicial es de ceros, no de unos.",
+    ),
+}
+
+RECORRER = Exercise("recorrer", _states, _sequence_cases, _WRONG_RECORRER, show=_first_wrong_step)
 
 
 # Questions
@@ -412,7 +350,6 @@ PREGUNTA_1 = Question(
         "c": "Sí: la melodía sube y vuelve a bajar, y la curva C hace lo mismo, con algo de retraso.",
     },
 )
-check_pregunta_1 = PREGUNTA_1.check
 
 PREGUNTA_2 = Question(
     "pregunta_2",
@@ -420,7 +357,6 @@ PREGUNTA_2 = Question(
     why="0,9 elevado a 43 es 0,0108 y elevado a 44, 0,0097: por debajo del 1 % desde el paso 44.",
     hint="De un paso al siguiente queda el 90 %: busca el primer k con 0,9 elevado a k menor que 0,01.",
 )
-check_pregunta_2 = PREGUNTA_2.check
 
 PREGUNTA_3 = Question(
     "pregunta_3",
@@ -431,7 +367,10 @@ PREGUNTA_3 = Question(
         "c": "No: las dos mitades se juntan sin dificultad; sus salidas se ponen una detrás de otra.",
     },
 )
-check_pregunta_3 = PREGUNTA_3.check
 
-EXERCISES = (PASO_RNN, PESOS_LSTM, FORMAS, RECORRER, PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
-ALL = {exercise.name: exercise for exercise in EXERCISES}
+EXERCISES = (PASO_RNN, PESOS_LSTM, FORMAS, RECORRER)
+QUESTIONS = (PREGUNTA_1, PREGUNTA_2, PREGUNTA_3)
+ALL = {one.name: one for one in EXERCISES + QUESTIONS}
+
+check_paso_rnn, check_pesos_lstm, check_formas, check_recorrer = (one.check for one in EXERCISES)
+check_pregunta_1, check_pregunta_2, check_pregunta_3 = (one.check for one in QUESTIONS)

@@ -14,7 +14,7 @@ from IPython.display import HTML
 from musiclab.errors import ParameterError
 from musiclab.files import data_url
 from musiclab.playback import mp3_bytes, player_html, render
-from musiclab.plotting.rolls import draw_frame, draw_notes, png_of
+from musiclab.plotting.rolls import draw_frame, draw_notes, notes_of, png_of
 from musiclab.plotting.showing import describe
 from musiclab.plotting.style import DIM, ORANGE, STYLE, decimal_comma
 
@@ -35,7 +35,7 @@ def activity_roll(song, activity, ax, title=""):
             f"hay {activity.size} valores de actividad y {len(events)} notas o acordes: "
             "hace falta uno por cada uno, y al menos una nota"
         )
-    notes = [(event, pitch) for event in events for pitch in event.pitches]
+    notes = notes_of(events)
     draw_frame(ax, notes, 0, song.duration_ql, song)
     draw_notes(ax, notes, facecolors=DIM)
     ax.set_title(title, parse_math=False)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from musiclab.errors import ParameterError
-from musiclab.plotting.rolls import draw_frame, draw_notes
+from musiclab.plotting.rolls import draw_frame, draw_notes, notes_of
 from musiclab.plotting.style import BLACK, GREY, ORANGE, WEIGHT, colour_bar, label_at, percent
 
 
@@ -24,17 +24,14 @@ def attention_roll(events, weights, ax, step=None, title="", n_arrows=3):
     step = n_steps - 1 if step is None else step
     if not 0 <= step < n_steps:
         raise ParameterError(f"step es {step} y hay {n_steps} símbolos: elige de 0 a {n_steps - 1}")
-    # The notes of each step; those that have come so far, and those to come.
-    notes, steps = [], []
-    for k, event in enumerate(events[:n_steps]):
-        for pitch in event.pitches if event else ():
-            notes.append((event, pitch))
-            steps.append(k)
-    steps = np.array(steps, dtype=int)
-    steps = steps[steps <= step]
-    now, to_come = notes[: len(steps)], notes[len(steps) :]
+    # The steps that have sounded so far; their notes, and those to come.
+    heard = [k for k in range(step + 1) if events[k]]
+    now = notes_of(events[k] for k in heard)
+    to_come = notes_of(filter(None, events[step + 1 : n_steps]))
+    notes = now + to_come
     draw_frame(ax, notes, 0, max((event.end_ql for event, _ in notes), default=0))
     # The darker, the more weight; the note that looks has an orange edge.
+    steps = [k for k in heard for _ in events[k].pitches]
     shares = weights[steps]
     edges = {
         "edgecolors": [ORANGE if k == step else GREY for k in steps],
@@ -47,23 +44,21 @@ def attention_roll(events, weights, ax, step=None, title="", n_arrows=3):
         hollow = {"facecolors": "white", "edgecolors": GREY, "linewidths": 0.8}
         draw_notes(ax, to_come, gid="por venir", **hollow)
     if events[step]:
-        _arrows(ax, events, weights[: step + 1], n_arrows)
-    # A chord, whose notes are one step, counts once.
-    heard = weights[np.unique(steps)].sum()
-    silent = weights[: step + 1].sum() - heard
+        _arrows(ax, events, weights, heard, n_arrows)
+    silent = weights[: step + 1].sum() - weights[heard].sum()
     also = f"; {percent(silent)} en símbolos que no suenan" if silent > 0.005 else ""
     ax.set_title(title or f"Adónde mira el símbolo {step}{also}", parse_math=False)
     return ax
 
 
-def _arrows(ax, events, weights, n_arrows):
-    """Draw arrows from the last step to the notes before it with most weight, and say how much."""
-    now = events[len(weights) - 1]
+def _arrows(ax, events, weights, heard, n_arrows):
+    """Draw arrows from the last step heard to the notes before with most weight; say how much."""
+    *before, last = heard
+    now = events[last]
     style = {"arrowstyle": "-|>", "color": ORANGE, "linewidth": 1.4, "shrinkA": 5, "shrinkB": 2}
     style["connectionstyle"] = "arc3,rad=0.2"
     start = now.onset_ql, now.pitches[-1]
-    heard = [k for k in range(len(weights) - 1) if events[k]]
-    by_weight = sorted(heard, key=lambda k: -weights[k])
+    by_weight = sorted(before, key=lambda k: -weights[k])
     for k in by_weight[:n_arrows]:
         # To the end of the note, or to now where it still sounds.
         event = events[k]

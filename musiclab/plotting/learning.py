@@ -14,8 +14,8 @@ from musiclab.plotting.style import (
     colour_bar,
     comma,
     decimal_comma,
+    draw_columns,
     percent,
-    style_columns,
 )
 
 
@@ -49,9 +49,8 @@ def nll_ladder(pairs, ax, title="Canciones de validación"):
     """
     names, nats = zip(*pairs, strict=True)
     colours = [ORANGE if value == min(nats) else BLUE for value in nats]
-    ax.barh(names, nats, color=colours)
-    for name, value in pairs:
-        ax.text(value, name, comma(f" {value:.2f}"), va="center")
+    bars = ax.barh(names, nats, color=colours)
+    ax.bar_label(bars, [comma(f" {value:.2f}") for value in nats])
     ax.invert_yaxis()
     decimal_comma(ax.xaxis)
     ax.grid(visible=False, axis="y")
@@ -106,18 +105,14 @@ def next_symbol_bars(logits, vocabulary, ax, temperatures=(0.5, 1.0, 1.5), n=12)
     # The likeliest ids; 0, the unknown symbol, is never drawn.
     order = 1 + np.argsort(-np.asarray(logits)[1:], kind="stable")[:n]
     colours = plt.get_cmap("plasma")(np.linspace(0.05, 0.8, len(temperatures)))
-    width = 0.84 / len(temperatures)
-    places = np.arange(len(order))
-    for k, temperature in enumerate(temperatures):
+    groups = []
+    for temperature, colour in zip(temperatures, colours, strict=True):
         p = next_symbol_probabilities(logits, temperature)[order]
         label = f"{comma(f'{temperature:g}')} (los demás: {percent(1 - p.sum())})"
-        # The bars of a symbol stand side by side, around its place.
-        aside = width * (k - (len(temperatures) - 1) / 2)
-        ax.bar(places + aside, 100 * p, 0.92 * width, color=colours[k], label=label)
+        groups.append((label, colour, p))
     tokens = [vocabulary.tokens[k] for k in order]
-    ax.set_xticks(range(len(order)), tokens)
+    draw_columns(ax, tokens, groups, "Según la temperatura")
     if max(map(len, tokens)) > 5:
         plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     ax.set(xlabel="siguiente símbolo", ylabel="probabilidad (%)")
-    style_columns(ax, "Según la temperatura")
     return ax

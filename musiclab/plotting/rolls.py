@@ -1,11 +1,10 @@
 """Piano rolls: one song, or several below each other."""
 
 import io
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
@@ -20,11 +19,9 @@ from musiclab.music.pitch import LOWEST_PITCH
 from musiclab.music.voices import N_VOICES, SIXTEENTHS, notes_on_grid, song_to_voices
 from musiclab.plotting.style import (
     BLACK,
-    BLACK_KEYS,
     BLUE,
     DIM,
     GREY,
-    KEYS_PT,
     LOUDNESS,
     MAX_BARS,
     ORANGE,
@@ -38,6 +35,9 @@ from musiclab.plotting.style import (
     in_points,
     label_at,
 )
+
+KEYS_PT = 20  # how wide the keyboard is, in points
+BLACK_KEYS = (1, 3, 6, 8, 10)
 
 
 def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
@@ -55,7 +55,7 @@ def piano_roll(song, ax, prompt_ql=0.0, title="", colour="prompt"):
     if colour not in ("prompt", "voice", "velocity"):
         raise ParameterError(f"colour es «{colour}»: elige prompt, voice o velocity")
     song, left_out = first_bars(song)
-    notes = _notes(song)
+    notes = notes_of(song.events)
     draw_frame(ax, notes, 0, song.duration_ql, song)
     if colour == "velocity":
         velocities = [event.velocity for event, _ in notes]
@@ -114,36 +114,33 @@ def compare_songs(song, other, axes):
     Returns the axes. What counts as shared: see `evaluation.copied_run`.
     """
     run = copied_run(song, [other])
-    song = replace(song, events=song.chords())
-    other = replace(other, events=other.chords())
-    ours = range(run.start, run.start + run.length)
-    theirs = range(run.source_start, run.source_start + run.length)
-    start_ql, end_ql = _span(song, ours)
-    source_start_ql, source_end_ql = _span(other, theirs)
+    events, other_events = song.chords(), other.chords()
+    shared = events[run.start : run.start + run.length]
+    source = other_events[run.source_start : run.source_start + run.length]
+    start_ql, end_ql = _span(shared)
+    source_start_ql, source_end_ql = _span(source)
     passages_ql = end_ql - start_ql, source_end_ql - source_start_ql
     width_ql = max(song.duration_ql or other.duration_ql, *passages_ql)
     # The passages below each other, but neither cut off nor with nothing to their right.
     aligned_ql = min(source_start_ql - start_ql, other.duration_ql - width_ql)
     left_ql = max(aligned_ql, source_end_ql - width_ql, 0.0)
-    notes = _notes(song) + _notes(other)
+    every_note = notes_of(events + other_events)
     titles = _shared_titles(song, other, run)
-    sides = (song, ours, 0), (other, theirs, left_ql)
-    for ax, title, (side, shared, first_ql) in zip(axes, titles, sides, strict=True):
-        draw_frame(ax, notes, first_ql, first_ql + width_ql, side)
-        colours = []
-        for k, event in enumerate(side.events):
-            colours += len(event.pitches) * [ORANGE if k in shared else DIM]
-        draw_notes(ax, _notes(side), facecolors=colours)
-        if shared:
-            ax.axvspan(*_span(side, shared), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
+    sides = (song, events, shared, 0), (other, other_events, source, left_ql)
+    for ax, title, (side, played, passage, first_ql) in zip(axes, titles, sides, strict=True):
+        draw_frame(ax, every_note, first_ql, first_ql + width_ql, side)
+        notes, in_both = notes_of(played), set(passage)
+        colours = [ORANGE if event in in_both else DIM for event, _ in notes]
+        draw_notes(ax, notes, facecolors=colours)
+        if passage:
+            ax.axvspan(*_span(passage), color=ORANGE, alpha=0.12, linewidth=0, zorder=0.6)
         ax.set_title(title, parse_math=False)
     axes[0].set_xlabel("")
     return axes
 
 
-def _span(song, numbers):
+def _span(events):
     """Return when events begin and when the last of them ends."""
-    events = [song.events[k] for k in numbers]
     if not events:
         return 0.0, 0.0
     return events[0].onset_ql, max(event.end_ql for event in events)
@@ -151,9 +148,7 @@ def _span(song, numbers):
 
 def _brief(name, n=30):
     """Return a name that fits into a title: of a long one, the end."""
-    if len(name) <= n:
-        return name
-    return f"…{name[-n:]}"
+    return name if len(name) <= n else f"…{name[-n:]}"
 
 
 def _shared_titles(song, other, run):
@@ -184,8 +179,9 @@ def first_bars(song):
 # What the notes look like
 
 
-def _notes(song):
-    return [(event, pitch) for event in song.events for pitch in event.pitches]
+def notes_of(events):
+    """Return the (event, pitch) pairs of events."""
+    return [(event, pitch) for event in events for pitch in event.pitches]
 
 
 def draw_notes(ax, notes, **style):
@@ -218,20 +214,18 @@ def _given(notes, prompt_ql):
 
 def _voices(song, notes):
     """Return the name of each note's voice, and {name: colour} of those that there are."""
+    palette = VOICES
     if is_choir(song):
-        palette = VOICES
         names = [tuple(VOICES)[event.part] for event, _ in notes]
     elif song.n_parts > 1:
-        labels = []
-        for part in range(song.n_parts):
-            instrument = instrument_name(song.program_of(part))
-            labels.append(f"{part + 1}. {instrument}")
         # The first parts have a colour each.
+        labels = []
+        for part in range(min(song.n_parts, len(PARTS))):
+            labels.append(f"{part + 1}. {instrument_name(song.program_of(part))}")
         palette = dict(zip(labels, PARTS, strict=False))
+        labels += (song.n_parts - len(labels)) * ["las demás"]
         names = [labels[event.part] for event, _ in notes]
-        names = [name if name in palette else "las demás" for name in names]
     else:
-        palette = VOICES
         names = _names_on_grid(song, notes)
     palette = palette | {"las demás": GREY, "sin voz": GREY}
     present = set(names)
@@ -256,10 +250,7 @@ def _names_on_grid(song, notes):
 def _velocity_scale(drawn):
     drawn.set(cmap=LOUDNESS, norm=Normalize(1, 127))
     velocities = [nearest_dynamic(velocity) for velocity in range(32, 129, 32)]
-    names = []
-    for velocity in velocities:
-        dynamic = DYNAMICS[round(velocity / 16) - 1]
-        names.append(f"{velocity}  {dynamic}")
+    names = [f"{velocity}  {DYNAMICS[round(velocity / 16) - 1]}" for velocity in velocities]
     colour_bar(drawn, "intensidad").set_ticks(velocities, labels=names)
 
 
@@ -310,7 +301,6 @@ def _keyboard(ax, low, high):
     blacks = np.array([pitch for pitch in pitches if pitch % 12 in BLACK_KEYS])
     # Between white keys: B and C, E and F meet at a row's edge, the others behind a black key.
     edges = [pitch - 0.5 for pitch in pitches[1:] if pitch % 12 in (0, 5)]
-    seams = [((-KEYS_PT, y), (-1, y)) for y in (*blacks, *edges)]
     rows = _boxes(0, 1, blacks - 0.5, blacks + 0.5)
     bed = _boxes(-KEYS_PT, -1, low - 0.5, [high + 0.5])
     keys = _boxes(-KEYS_PT, -0.42 * KEYS_PT, blacks - 0.5, blacks + 0.5)
@@ -320,10 +310,10 @@ def _keyboard(ax, low, high):
     style = {"transform": blended_transform_factory(points, ax.transData), "clip_on": False}
     style |= {"linewidths": 0.6, "edgecolors": GREY, "gid": "teclado"}
     across = {"transform": ax.get_yaxis_transform(), "linewidths": 0, "zorder": 0.2}
+    ax.hlines((*blacks, *edges), -KEYS_PT, -1, zorder=3.1, **style)
     for drawn in (
         PolyCollection(rows, facecolors="#F0F2F5", **across),
         PolyCollection(bed, facecolors="white", zorder=3, **style),
-        LineCollection(seams, zorder=3.1, **style),
         PolyCollection(keys, facecolors=BLACK, zorder=3.2, **style),
     ):
         ax.add_collection(drawn, autolim=False)

@@ -45,13 +45,8 @@ def figure_html(figure):
 
 def describe(figure):
     """Return what a figure draws, in one Spanish sentence."""
-    # A colour bar is an ax too, and says nothing by itself.
-    scales = []
-    for ax in figure.axes:
-        for drawn in (*ax.images, *ax.collections):
-            if drawn.colorbar:
-                scales.append(drawn.colorbar.ax)
-    parts = [_about(ax) for ax in figure.axes if ax not in scales]
+    # A colour bar is an ax too, which matplotlib labels so, and says nothing by itself.
+    parts = [_about(ax) for ax in figure.axes if ax.get_label() != "<colorbar>"]
     return f"Figura. {'. '.join(parts)}."
 
 
@@ -99,10 +94,8 @@ def _legend(ax):
 def _notes(ax, drawn):
     """Return how many notes a roll shows, between which pitches and from when to when."""
     # The middle of a note's box is its pitch.
-    pitches = []
-    for path in drawn.get_paths():
-        box = path.get_extents()
-        pitches.append(round((box.y0 + box.y1) / 2))
+    boxes = [path.get_extents() for path in drawn.get_paths()]
+    pitches = [round((box.y0 + box.y1) / 2) for box in boxes]
     limits = ""
     if pitches:
         limits = f", de {pitch_name(min(pitches))} a {pitch_name(max(pitches))}"
@@ -122,9 +115,8 @@ def _bars(bars):
     """Return the values of bars with the names below them; of many, the highest and the lowest."""
     upright = bars.orientation == "vertical"
     values = list(bars.datavalues)
-    said = []
-    for bar, value in zip(bars, values, strict=True):
-        said.append(f"{_bar_name(bar, upright)} = {_number(value)}")
+    pairs = zip(bars, values, strict=True)
+    said = [f"{_bar_name(bar, upright)} = {_number(value)}" for bar, value in pairs]
     if len(said) > FEW:
         high = said[values.index(max(values))]
         low = said[values.index(min(values))]
@@ -145,21 +137,16 @@ def _bar_name(bar, upright):
 
 def _lines(ax):
     """Return what the lines do that have a name; one that is alone needs none."""
-    said = []
-    for line in ax.lines:
-        label = line.get_label()
-        if not label.startswith("_"):
-            said.append(f"{label}: {_line(line)}")
-    is_alone = len(ax.lines) == 1 and not ax.containers
-    if not said and is_alone:
-        said.append(_line(ax.lines[0]))
-    return said
+    lines = list(ax.lines)
+    named = [line for line in lines if not line.get_label().startswith("_")]
+    if not named and len(lines) == 1 and not ax.containers:
+        return [_line(lines[0])]  # alone, it needs no name
+    return [f"{line.get_label()}: {_line(line)}" for line in named]
 
 
 def _line(line):
     """Return from where to where a line goes, and how far beyond its ends."""
-    x = np.asarray(line.get_xdata(), float)
-    y = np.asarray(line.get_ydata(), float)
+    x, y = np.asarray(line.get_data(), float)
     # An upright line is a mark, a level one a value.
     if len(set(x)) == 1:
         return f"en {_number(x[0])}"

@@ -13,9 +13,9 @@ from musiclab.plotting.style import (
     WEIGHT,
     YELLOW,
     colour_bar,
+    draw_columns,
     in_points,
     percent,
-    style_columns,
 )
 
 N_DURATIONS = 12  # that have a column of their own in a histogram
@@ -39,19 +39,18 @@ def histograms(corpus, generated, ax, what="pitch_class"):
     """
     sides = [shares_of(songs, what) for songs in (corpus, generated)]
     column_of, labels = _columns(what, sides)
-    names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
-    for k, (shares, name, colour) in enumerate(zip(sides, names, (YELLOW, BLUE), strict=True)):
-        # Values that have a column together are added up.
+    # Values that have a column together are added up.
+    heights = []
+    for shares in sides:
         columns = [column_of[value] for value in shares]
-        heights = np.bincount(columns, [*shares.values()], len(labels))
-        # The corpus to the left of each place, the generated songs to its right.
-        places = np.arange(len(labels)) + 0.42 * (k - 0.5)
-        ax.bar(places, 100 * heights, 0.42, color=colour, label=name)
-    ax.set_xticks(range(len(labels)), labels)
+        heights.append(np.bincount(columns, [*shares.values()], len(labels)))
+    names = f"corpus ({len(corpus)})", f"generadas ({len(generated)})"
+    groups = [*zip(names, (YELLOW, BLUE), heights, strict=True)]
+    area = overlapping_area(*sides)
+    title = "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}"
+    draw_columns(ax, labels, groups, title)
     counted = "los pasos" if what == "interval" else "las notas"
     ax.set(xlabel=HISTOGRAMS[what], ylabel=f"% de {counted}")
-    area = overlapping_area(*sides)
-    style_columns(ax, "Sin notas" if np.isnan(area) else f"Solapamiento: {percent(area)}")
     return ax
 
 
@@ -76,9 +75,7 @@ def _pitch_columns(found):
 
 def _interval_columns(found):
     """Return the columns of intervals within an octave; the outer ones hold what is wider."""
-    names = []
-    for interval in range(-12, 13):
-        names.append(f"{interval:+d}".replace("-", "−") if interval % 2 == 0 else "")
+    names = [f"{k:+d}".replace("-", "−") if k % 2 == 0 else "" for k in range(-12, 13)]
     names[0], names[12], names[-1] = "≤ −12", "0", "≥ +12"
     return {interval: int(np.clip(interval, -12, 12)) + 12 for interval in found}, names
 
@@ -88,9 +85,8 @@ def _duration_columns(found, sides):
     by_share = sorted(found, key=lambda value: -sum(side.get(value, 0) for side in sides))
     common = sorted(by_share[:N_DURATIONS])
     names = [str(Fraction(value).limit_denominator(24)) for value in common]
-    column_of = dict.fromkeys(found, len(common))
-    for k, value in enumerate(common):
-        column_of[value] = k
+    own_columns = {value: k for k, value in enumerate(common)}
+    column_of = dict.fromkeys(found, len(common)) | own_columns
     if len(found) > len(common):
         names.append("otras")
     return column_of, names

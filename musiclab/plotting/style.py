@@ -23,8 +23,6 @@ PARTS = (*VOICES.values(), ORANGE, "#CC79A7", "#56B4E9")
 LOUDNESS = ListedColormap(plt.get_cmap("viridis_r")(np.linspace(0.12, 1, 256)))
 WEIGHT = ListedColormap(plt.get_cmap("Blues")(np.linspace(0.04, 1, 256)))
 MAX_BARS = 400  # of a song in one figure
-KEYS_PT = 20  # how wide the keyboard is, in points
-BLACK_KEYS = (1, 3, 6, 8, 10)
 
 
 class _Comma(ScalarFormatter):
@@ -67,8 +65,16 @@ def label_at(ax, text, place, offset_pt, coordinates="data", **style):
     ax.annotate(text, place, offset_pt, coordinates, textcoords="offset points", **style)
 
 
-def style_columns(ax, title):
-    """Give a chart of columns its title, and percents without ticks or grid below them."""
+def draw_columns(ax, names, groups, title):
+    """Draw columns side by side around the name of each place, and a legend of their groups.
+
+    groups: (label, colour, shares (n_names,)) of each, from left to right
+    """
+    width = 0.84 / len(groups)  # the rest is the gap between places
+    for k, (label, colour, shares) in enumerate(groups):
+        places = np.arange(len(names)) + width * (k - (len(groups) - 1) / 2)
+        ax.bar(places, 100 * shares, width, color=colour, label=label)
+    ax.set_xticks(range(len(names)), names)
     ax.set_title(title)
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
