@@ -112,6 +112,7 @@ HOMES = {
     "course.runs": {"papermill", "nbclient", "nbconvert", "nbformat"},
     "course.playground": {"ipywidgets"},
     "grading.release": {"nbgrader", "nbformat"},
+    "grading.reporting": {"jinja2"},
     "cli": {"click"},
 }
 
