@@ -25,7 +25,7 @@ from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import Graded, people
 from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
-from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
+from musiclab.grading.rubric import Rubric, items_of, read_rubric
 from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
 from musiclab.grading.teams import (
     has_teams,
@@ -71,11 +71,9 @@ def load_assignment(name, root=NOTEBOOKS):
     for one in (path, rubric_path):
         if not one.is_file():
             raise GradingError(f"no existe «{shown(one.name)}»; ejecuta make release, que lo hace")
-    rubric, released = read_rubric(rubric_path), read_notebook(path)
-    check_rubric(rubric, released, rubric_path)
-    assignment = _assignment(source.stem, path, released, rubric)
-    check_chosen(rubric, assignment.parameters, rubric_path)
-    return assignment
+    released = read_notebook(path)
+    rubric = read_rubric(rubric_path, released, read_parameters(path))
+    return _assignment(source.stem, path, released, rubric)
 
 
 def _assignment(stem, path, released, rubric):

@@ -94,11 +94,7 @@ def _check_of(cell, name, where, seen):
 def _imported_from(cell, name, where, argument):
     """Return the module from which a check cell takes its check, which it must call."""
     tree = parsed(_without_hidden(cell.source), where)
-    modules = [
-        node.module
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
-    ]
+    modules = modules_of(tree, name)
     calls = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Expr)]
     wanted = f"{name}({argument})"
     if len(modules) != 1 or not str(modules[0]).startswith(f"{EXERCISES}.") or wanted not in calls:
@@ -106,6 +102,15 @@ def _imported_from(cell, name, where, argument):
             f"{where}: debe decir «from {EXERCISES}.<tema> import {name}» y, debajo, «{wanted}»"
         )
     return modules[0]
+
+
+def modules_of(tree, name):
+    """Return the modules from which the statements of a cell take a name."""
+    return [
+        node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
+    ]
 
 
 def _without_hidden(source):
