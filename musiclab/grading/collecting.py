@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from musiclab.course.parameters import EXHAUSTED
@@ -112,6 +113,14 @@ def plain_id(name):
     bare = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     plain = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:60] or "sin-nombre"
     return f"de-{plain}" if _RESERVED.fullmatch(plain) else plain
+
+
+def free_name(wanted, taken):
+    """Return a name, with a number behind it where it is among those taken, and add it to them."""
+    numbered = (f"{wanted}-{k}" for k in count(2))
+    name = next(name for name in chain([wanted], numbered) if name not in taken)
+    taken.add(name)
+    return name
 
 
 # The files there are
@@ -245,14 +254,9 @@ def _submissions(entries, stem, source):
         )
     budget, taken, found = [MOST_IN_ALL], set(), []
     for owner in sorted(owned, key=lambda one: (one.id, one.name)):
-        number = next(k for k in range(1, MOST_FILES + 2) if _numbered(owner.id, k) not in taken)
-        taken.add(_numbered(owner.id, number))
-        found.append(_submission(owner, _numbered(owner.id, number), owned[owner], stem, budget))
+        name = free_name(owner.id, taken)
+        found.append(_submission(owner, name, owned[owner], stem, budget))
     return found
-
-
-def _numbered(name, number):
-    return name if number == 1 else f"{name}-{number}"
 
 
 def _is_canvas(entries):

@@ -23,7 +23,6 @@ from musiclab.grading.delivering import deliver
 from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import Graded, people
-from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, items_of, read_rubric
 from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
@@ -48,7 +47,7 @@ class Assignment:
     """
 
     stem: str
-    backbone: tuple
+    backbone: list
     rubric: Rubric
     parameters: dict
     digest: str
@@ -78,7 +77,7 @@ def load_assignment(name, root=NOTEBOOKS):
 
 def _assignment(stem, path, released, rubric):
     digest = sha256(path.read_bytes()).hexdigest()
-    return Assignment(stem, backbone_of(released), rubric, read_parameters(path), digest)
+    return Assignment(stem, released.cells, rubric, read_parameters(path), digest)
 
 
 def grade(

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from musiclab.course.parameters import EXHAUSTED
+from musiclab.grading.collecting import free_name
 from musiclab.grading.leaks import grade_id, unaccented
 from musiclab.grading.matching import defined_name, names_of
 
@@ -20,16 +21,6 @@ MOST_CELLS, MOST_SOURCE = 2000, 2**18  # of a submission; characters of all its 
 UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
 INJECTED = "parametros-de-la-correccion"
 _DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
-
-
-@dataclass(frozen=True)
-class ReleasedCell:
-    """A cell of the released notebook, which another process takes without nbformat."""
-
-    id: str
-    cell_type: str
-    source: str
-    metadata: dict
 
 
 @dataclass(frozen=True)
@@ -59,18 +50,10 @@ class _Cell:
     mine: int | None = None
 
 
-def backbone_of(notebook):
-    """Return the cells of a notebook, as nbformat reads it, as a tuple of ReleasedCell."""
-    return tuple(
-        ReleasedCell(cell.id, cell.cell_type, cell.source, json.loads(json.dumps(cell.metadata)))
-        for cell in notebook.cells
-    )
-
-
 def restore(backbone, data, parameters):
     """Return what to run of a submission, as a Restored.
 
-    backbone: what `backbone_of` gives of the released notebook
+    backbone: the cells of the released notebook, as nbformat reads it
     data: bytes of what was handed in, which may be anything
     parameters: {name: value} in place of the defaults of the released notebook
     """
@@ -83,12 +66,9 @@ def restore(backbone, data, parameters):
     notes = _match(cells, backbone, answers)
     pieces, written = _pieces(cells, backbone, answers, parameters)
     pieces = _without_shows(pieces, backbone, answers)
-    ids = {}
-    named = []
-    for name, source in pieces:
-        ids[name] = ids.get(name, 0) + 1
-        named.append((name if ids[name] == 1 else f"{name}-{ids[name]}", source))
-    return Restored(tuple(named), tuple(notes), "", tuple(written))
+    taken = set()
+    named = tuple((free_name(name, taken), source) for name, source in pieces)
+    return Restored(named, tuple(notes), "", tuple(written))
 
 
 # What was handed in

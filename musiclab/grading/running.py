@@ -52,7 +52,7 @@ class Task:
     data: bytes
     key: str
     code: str
-    backbone: tuple
+    backbone: list
     items: tuple
     released: str
     seed: int

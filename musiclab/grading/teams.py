@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from musiclab.errors import GradingError
 from musiclab.files import shown
-from musiclab.grading.collecting import clean, plain_id
+from musiclab.grading.collecting import clean, free_name, plain_id
 from musiclab.grading.lms import (
     Mark,
     cell_of,
@@ -130,17 +130,13 @@ def spread(class_, teams, path):
         if one.id not in teams:
             people.append(replace(one, lms="") if grouped and one.lms == "moodle" else one)
         for member in teams.get(one.id, ()):
-            own = words_of(member.name) == words_of(one.name)
-            people.append(
-                replace(
-                    one,
-                    id=one.id if own and not member.number else _free_id(member, taken),
-                    lms="moodle" if member.number else one.lms if own else "",
-                    name=member.name,
-                    team=member.team,
-                )
-            )
-            taken.add(people[-1].id)
+            wanted, lms = plain_id(f"{member.team[:25]} {member.name}"), ""
+            if member.number:
+                wanted, lms = member.number, "moodle"
+            elif words_of(member.name) == words_of(one.name):
+                wanted, lms = one.id, one.lms
+            own_id = free_name(wanted, taken)
+            people.append(replace(one, id=own_id, lms=lms, name=member.name, team=member.team))
     said = (
         [f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}."] if alone else []
     )
@@ -152,12 +148,3 @@ def without_submission(members, teams):
     done = {words_of(one.team) for some in teams.values() for one in some}
     missing = {words_of(one.team): one.team for one in members if words_of(one.team) not in done}
     return [f"Sin entrega: {', '.join(missing.values())}."] if missing else []
-
-
-def _free_id(member, taken):
-    """Return an id that no one else has: the number in Moodle, or of team and name."""
-    wanted = member.number or plain_id(f"{member.team[:25]} {member.name}")
-    number = 1
-    while (name := wanted if number == 1 else f"{wanted}-{number}") in taken:
-        number += 1
-    return name
