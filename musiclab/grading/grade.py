@@ -10,7 +10,7 @@ the end, so that a mended one needs no run.
 import json
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,7 +25,15 @@ from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import Graded, people
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Rubric, items_of, read_rubric
-from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
+from musiclab.grading.running import (
+    Assignment,
+    Task,
+    code_digest,
+    judged,
+    modules_of,
+    restored_of,
+    run_all,
+)
 from musiclab.grading.teams import (
     has_teams,
     numbered,
@@ -36,28 +44,6 @@ from musiclab.grading.teams import (
 )
 
 STATE, RESULTS = "calificacion.json", "results"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What a class was asked for.
-
-    stem: such as `02_representar_la_musica`; backbone: the released cells
-    parameters: {name: default} of its parameters cell
-    """
-
-    stem: str
-    backbone: list
-    rubric: Rubric
-    parameters: dict
-    digest: str
-
-    @property
-    def title(self):
-        """Return the notebook's heading."""
-        headings = (cell.source for cell in self.backbone if cell.source.startswith("# "))
-        first = next(headings, "").partition("\n")[0]
-        return first.removeprefix("# ").strip() or self.stem
 
 
 def load_assignment(name, root=NOTEBOOKS):
@@ -233,40 +219,16 @@ def _path(name, folder):
 
 
 def _task(one, assignment, seed, isolation):
-    """Return the Task of a submission, with a key of all that its result hangs on."""
-    items = assignment.rubric.items
-    parameters = assignment.rubric.parameters_of(one.id, assignment.parameters, seed)
-    code = code_digest(modules_of(items))
-    asked = [(item.grade_id, item.kind, item.file, item.wanted, item.tolerance) for item in items]
-    parts = (
-        sha256(one.data).hexdigest(),
-        assignment.digest,
-        code,
-        seed,
-        isolation,
-        parameters,
-        asked,
-    )
-    key = sha256(repr(parts).encode()).hexdigest()
-    return Task(
-        one.id,
-        one.name,
-        one.data,
-        key,
-        code,
-        assignment.backbone,
-        items,
-        assignment.digest,
-        seed,
-        parameters,
-        isolation,
-    )
+    rubric = assignment.rubric
+    parameters = rubric.parameters_of(one.id, assignment.parameters, seed)
+    code = code_digest(modules_of(rubric.items))
+    return Task(one, assignment, seed, parameters, isolation, code)
 
 
 def _is_done(task, folder):
     """Whether a submission's result is there, for the same key."""
     try:
-        result = json.loads(_path(task.id, folder).read_text(encoding="utf-8"))
+        result = json.loads(_path(task.submission.id, folder).read_text(encoding="utf-8"))
         run = _run_result(result["run"]) if result["run"] else None
     except (OSError, ValueError, TypeError, KeyError, *EXHAUSTED):
         return False

@@ -96,7 +96,7 @@ class _Sitting:
             left = self._end - time.monotonic()
             if left <= 0:
                 raise BoxEndedError("tiempo")
-            place = None
+            self._place = None
             try:
                 self.box = Box(self.limits, self.isolation, self.words).__enter__()
                 self.box.allow(min(self.limits.run_s, left))
@@ -104,32 +104,27 @@ class _Sitting:
                 self.has_run = True
             except BoxEndedError as error:
                 self._ended(error.reason)
-                place = getattr(error, "place", None)
-            if place is not None:
-                self._leave_out(place)
+                if self._place is not None:
+                    self._leave_out(self._place)
 
     def _run(self, seconds):
-        """Run all cells but those that are skipped; raise _EndedAtError with the cell that ended it."""
-        errors, place, n_heard = {}, 0, 0
+        """Run all cells but those that are skipped; keep in `_place` which one is run."""
+        errors, n_heard, self._place = {}, 0, 0
         end = time.monotonic() + seconds
         chosen = [(k, cell) for k, (_, cell) in enumerate(self.cells) if k not in self.skipped]
-        try:
-            key = self._send({"cells": chosen})
-            while (answer := self.box.receive()).get("id") != key:
-                n_heard += 1
-                if n_heard > 2 * len(chosen):  # a cell begins, and may end with an error
-                    self.box.end("respuesta")
-                k = answer.get("cell")
-                if type(k) is int and 0 <= k < len(self.cells):
-                    place = k
-                    if "error" in answer:
-                        errors[k] = _word(answer["error"])
-                    else:
-                        self.box.allow(min(self.limits.cell_s, end - time.monotonic()))
-        except BoxEndedError as error:
-            raise _EndedAtError(error.reason, place) from error
-        for k, reason in self.skipped.items():
-            errors[k] = reason
+        key = self._send({"cells": chosen})
+        while (answer := self.box.receive()).get("id") != key:
+            n_heard += 1
+            if n_heard > 2 * len(chosen):  # a cell begins, and may end with an error
+                self.box.end("respuesta")
+            k = answer.get("cell")
+            if type(k) is int and 0 <= k < len(self.cells):
+                self._place = k
+                if "error" in answer:
+                    errors[k] = _word(answer["error"])
+                else:
+                    self.box.allow(min(self.limits.cell_s, end - time.monotonic()))
+        errors |= self.skipped
         self.errors = [f"{errors[k]} en {self.cells[k][0]}" for k in sorted(errors)]
 
     def _leave_out(self, place):
@@ -178,12 +173,6 @@ def _imported_words(cells):
     return frozenset(
         word for line in lines if IMPORT.match(line) for word in re.findall(r"\w+", line)
     )
-
-
-class _EndedAtError(BoxEndedError):
-    def __init__(self, reason, place):
-        super().__init__(reason)
-        self.place = place
 
 
 # An item

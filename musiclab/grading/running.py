@@ -8,14 +8,16 @@ machine needs is in its Task, and the same version of musiclab.
 
 import contextlib
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
 from musiclab.errors import GradingError
 from musiclab.grading.box import end_all
+from musiclab.grading.collecting import Submission
 from musiclab.grading.restoring import restore
 from musiclab.grading.results import OWN_FAULT, ItemResult, RunResult
+from musiclab.grading.rubric import Rubric
 from musiclab.progress import progress
 
 PACKAGE = Path(__file__).parents[1]
@@ -38,26 +40,61 @@ LONGEST_POSTFIX = 36
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """What a class was asked for.
+
+    stem: such as `02_representar_la_musica`; backbone: the released cells
+    parameters: {name: default} of its parameters cell
+    """
+
+    stem: str
+    backbone: list
+    rubric: Rubric
+    parameters: dict
+    digest: str
+
+    @property
+    def title(self):
+        """Return the notebook's heading."""
+        headings = (cell.source for cell in self.backbone if cell.source.startswith("# "))
+        first = next(headings, "").partition("\n")[0]
+        return first.removeprefix("# ").strip() or self.stem
+
+
+@dataclass(frozen=True)
 class Task:
     """All that is needed to run one submission, here or on another machine.
 
-    key: of all that its result hangs on; code: digest of the code that judges
-    backbone: the released cells; items: of the rubric
-    released: digest of the released notebook
+    submission: as it was collected; assignment: what it is an answer to
     seed: of the hidden inputs; parameters: of the notebook, {name: value}
+    code: digest of the code that judges
     """
 
-    id: str
-    name: str
-    data: bytes
-    key: str
-    code: str
-    backbone: list
-    items: tuple
-    released: str
+    submission: Submission
+    assignment: Assignment
     seed: int
     parameters: dict
     isolation: str
+    code: str
+
+    @property
+    def items(self):
+        """Return the items of the rubric."""
+        return self.assignment.rubric.items
+
+    @cached_property
+    def key(self):
+        """Return a name for all that the result hangs on."""
+        parts = (
+            sha256(self.submission.data).hexdigest(),
+            self.assignment.digest,
+            self.code,
+            self.seed,
+            self.isolation,
+            self.parameters,
+            [(one.grade_id, one.kind, one.file, one.wanted, one.tolerance) for one in self.items],
+        )
+        return sha256(repr(parts).encode()).hexdigest()
 
 
 @cache
@@ -100,7 +137,7 @@ def run_all(tasks, judge, n_jobs, cluster, keep):
         )
         at_once = joblib.effective_n_jobs(parallel.n_jobs)
         done = parallel(joblib.delayed(run_one)(task, judge) for task in tasks)
-        waiting = {task.id: task.name for task in tasks}
+        waiting = {task.submission.id: task.submission.name for task in tasks}
         bar = progress(done, "Calificando", "entrega", total=len(tasks))
         bar.bar_format = BAR
         bar.set_postfix_str(_at_work(waiting, at_once))
@@ -167,9 +204,12 @@ def run_one(task, judge=None):
         said = str(error)[:200]
         reason = said if isinstance(error, GradingError) else f"{type(error).__name__}: {said}"
         run, about = _fault(task, reason), {}
-    hashes = {"submission": sha256(task.data).hexdigest(), "released": task.released}
+    hashes = {
+        "submission": sha256(task.submission.data).hexdigest(),
+        "released": task.assignment.digest,
+    }
     return {
-        "id": task.id,
+        "id": task.submission.id,
         "key": task.key,
         "run": asdict(run) if run else None,
         **about,
@@ -181,7 +221,7 @@ def run_one(task, judge=None):
 
 def restored_of(task):
     """Return what is run of a submission, with its task's parameters."""
-    return restore(task.backbone, task.data, task.parameters)
+    return restore(task.assignment.backbone, task.submission.data, task.parameters)
 
 
 def judged(task, restored, judge=None):
