@@ -60,23 +60,19 @@ def release_notebooks(names=(), root=NOTEBOOKS, check=False):
     return list(made)
 
 
-def solutions(names=(), root=NOTEBOOKS):
-    """Return the paths of all notebooks with solutions, or of those named."""
-    known = sorted((Path(root) / SOLUTIONS).glob("*.ipynb"))
+def solutions(names=(), root=NOTEBOOKS, kind=SOLUTIONS):
+    """Return the paths of all notebooks of a kind, with solutions or EXERCISES, or of those named."""
+    known = sorted((Path(root) / kind).glob("*.ipynb"))
     if not names:
         return known
     found = []
     for name in names:
-        mine = [
-            path
-            for path in known
-            if name in (path.stem, path.name, str(path)) or path.name.startswith(f"{name}_")
-        ]
+        mine = [path for path in known if name == path.stem or path.name.startswith(f"{name}_")]
         mine = mine or [path for path in known if Path(name).resolve() == path.resolve()]
         if not mine:
             there = ", ".join(path.stem for path in known) or "ninguno"
             raise ReleaseError(
-                f"no existe el cuaderno de soluciones «{shown(name)}»; los que hay son {there}"
+                f"no existe el cuaderno de {kind} «{shown(name)}»; los que hay son {there}"
             )
         found += mine
     return list(dict.fromkeys(found))
