@@ -104,8 +104,8 @@ def _state(value):
     return vars(value)
 
 
-def rebuilt(kind, state):
-    """Return an object of a class with just this state, as `encode` found it."""
+def _rebuilt(kind, state):
+    """Return an object of a class with just this state, as `_state` found it."""
     made = object.__new__(kind)
     for name, value in dict.items(state):
         object.__setattr__(made, name, value)
@@ -144,18 +144,19 @@ def _array(value, budget):
 # Outside the box, or of arguments inside it
 
 
-def decode(data, load=None):
+def decode(data, class_of=None):
     """Return the value of JSON data; raise ValueError for what `encode` does not make.
 
-    load: makes an object out of (module, name, state); None outside the box
+    class_of: gives the class of a module and a name, or raises LookupError; without it no
+        object is made
     """
     try:
-        return _decode(data, _Budget(), 0, load)
+        return _decode(data, _Budget(), 0, class_of)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError("not what encode makes") from error
 
 
-def _decode(data, budget, depth, load):
+def _decode(data, budget, depth, class_of):
     budget.spend()
     if depth > DEEPEST + 1:
         raise ValueError("too deep")
@@ -168,7 +169,7 @@ def _decode(data, budget, depth, load):
     tag, *rest = data
 
     def inside(items):
-        return [_decode(item, budget, depth + 1, load) for item in items]
+        return [_decode(item, budget, depth + 1, class_of) for item in items]
 
     if tag in SEQUENCES:
         items = inside(rest[0])
@@ -179,8 +180,8 @@ def _decode(data, budget, depth, load):
         return dict(pairs)
     if tag == "g":
         return (item for item in inside(rest[0]))
-    if tag == "o" and load:
-        return load(rest[0], rest[1], inside(rest[2:])[0])
+    if tag == "o" and class_of:
+        return _rebuilt(class_of(rest[0], rest[1]), inside(rest[2:])[0])
     if tag == "a":
         return _decoded_array(*rest, budget)
     return SINGLE[tag](*rest)

@@ -8,6 +8,7 @@ process and may change all of it. No expected value ever comes in.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -214,8 +215,7 @@ def is_musiclabs(value):
 
 def call(codec, names, request):
     """Call a function on data, and say what came of it; of an exception only its kind."""
-    load = _loader(codec)
-    arguments = [codec.decode(argument, load) for argument in request["arguments"]]
+    arguments = [codec.decode(argument, _class_of) for argument in request["arguments"]]
     _seed(request["seed"])
     printed = _Printed()
     answer = {"value": None, "error": ""}
@@ -229,14 +229,9 @@ def call(codec, names, request):
     return answer | {"printed": printed.anything, "arguments": after}
 
 
-def _loader(codec):
-    """Return what makes an object of musiclab's own, such as a network of an exercise."""
-
-    def load(module, name, state):
-        __import__(module)
-        return codec.rebuilt(getattr(sys.modules[module], name), state)
-
-    return load
+def _class_of(module, name):
+    """Return a class of musiclab's own, such as a network of an exercise."""
+    return getattr(importlib.import_module(module), name)
 
 
 def _seed(seed):

@@ -40,8 +40,17 @@ def place(number, cell):
 
 def grade_id(cell):
     """Return the name by which nbgrader knows a cell, or "" where it does not."""
+    return str(_about(cell).get("grade_id") or "")
+
+
+def flag(cell, name):
+    """Return whether nbgrader is told something of a cell, such as that it is `locked`."""
+    return bool(_about(cell).get(name))
+
+
+def _about(cell):
     meta = cell.metadata.get("nbgrader")
-    return str(meta.get("grade_id") or "") if isinstance(meta, dict) else ""
+    return meta if isinstance(meta, dict) else {}
 
 
 def regions(cell, where):

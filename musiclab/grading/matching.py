@@ -11,10 +11,12 @@ import importlib
 import symtable
 from collections import Counter
 
+from musiclab.course.parameters import EXHAUSTED
 from musiclab.errors import ReleaseError
 from musiclab.grading.leaks import grade_id, place, unaccented
 
 EXERCISES, PREFIX = "musiclab.exercises", "check_"
+UNREADABLE, NOTHING = (SyntaxError, ValueError, *EXHAUSTED), (frozenset(), frozenset())
 SOLUTION, CHECK, READ_ONLY = "solution", "check", "read-only"
 
 
@@ -122,7 +124,7 @@ def parsed(source, where):
     """Return the syntax tree of a cell's source, or raise ReleaseError."""
     try:
         return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ReleaseError(
             f"{where}: no es código de Python que se pueda leer ({error}); revisa la sangría de las "
             "marcas y lo que queda fuera de ellas"
@@ -187,19 +189,20 @@ def check_stubs(solved, released):
                 )
             lost = names_of(before.source)[0] - bound
             hidden |= dict.fromkeys(lost, name)
-        known |= _names_or_none(after.source)[0]
+        known |= (names_or_none(after.source) or NOTHING)[0]
     for number, (_, after) in enumerate(pairs, start=1):
         if after.cell_type != "code":
             continue
-        for missing in sorted(_names_or_none(after.source)[1] & hidden.keys() - known):
+        for missing in sorted((names_or_none(after.source) or NOTHING)[1] & hidden.keys() - known):
             raise ReleaseError(
                 f"{place(number, after)}: usa «{missing}», que solo define la solución de "
                 f"«{hidden[missing]}»; defínelo fuera de las marcas"
             )
 
 
-def _names_or_none(source):
+def names_or_none(source):
+    """Return what `names_of` does, or None where it cannot, as of a cell with a magic."""
     try:
         return names_of(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a cell with a magic, say
-        return set(), set()
+    except UNREADABLE:
+        return None

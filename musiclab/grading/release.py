@@ -20,6 +20,8 @@ from musiclab.grading.matching import CHECK, SOLUTION, check_pairs, check_stubs,
 
 SOLUTIONS, EXERCISES = "soluciones", "ejercicios"
 STUB = "# Escribe aquí tu código\npass"
+CLEARING = ("LockCells", "ClearSolutions", "ClearHiddenTests", "ClearMarkScheme")
+FINISHING = ("ClearOutput", "CheckCellMetadata", "ComputeChecksums")
 ALLOWED = {"SOLUTION": SOLUTION, "HIDDEN TESTS": CHECK}  # which cells may have which marks
 KEPT = ("deletable", "editable", "nbgrader", "tags")  # of a cell's metadata
 
@@ -94,11 +96,11 @@ def _released(solved, path):
     _check_parameters_cell(solved, path)
     secrets = _secrets(solved)
     check_pairs(solved)
-    bare = _processed(solved, *_clearing())
+    bare = _processed(solved, CLEARING)
     bare.metadata = copy.deepcopy(solved.metadata)
     check_stubs(solved, bare)
     check_leaks(bare, secrets)
-    final = _processed(_settled(bare), *_finishing())
+    final = _processed(_settled(bare), FINISHING)
     return normalise(final) + "\n"
 
 
@@ -137,30 +139,10 @@ def _secrets(notebook):
     return secrets
 
 
-def _clearing():
-    from nbgrader import preprocessors
-
-    return (
-        preprocessors.LockCells(),
-        preprocessors.ClearSolutions(code_stub={"python": STUB}),
-        preprocessors.ClearHiddenTests(),
-        preprocessors.ClearMarkScheme(),
-    )
-
-
-def _finishing():
-    from nbgrader import preprocessors
-
-    return (
-        preprocessors.ClearOutput(),
-        preprocessors.CheckCellMetadata(),
-        preprocessors.ComputeChecksums(),
-    )
-
-
-def _processed(notebook, *preprocessors):
-    """Return what nbgrader's preprocessors make of a copy of a notebook."""
+def _processed(notebook, names):
+    """Return what nbgrader's preprocessors of some names make of a copy of a notebook."""
     from nbformat import ValidationError
+    from nbgrader import preprocessors
     from nbgrader.nbgraderformat import SchemaTooNewError, SchemaTooOldError
     from nbgrader.nbgraderformat import ValidationError as NbgraderError
 
@@ -168,8 +150,11 @@ def _processed(notebook, *preprocessors):
     notebook, resources = copy.deepcopy(notebook), {}
     notebook.metadata["kernelspec"] = {"language": "python"}
     try:
-        for preprocessor in preprocessors:
+        for name in names:
+            preprocessor = getattr(preprocessors, name)()
             preprocessor.log = _SILENT
+            if name == "ClearSolutions":
+                preprocessor.code_stub = {"python": STUB}
             notebook, resources = preprocessor.preprocess(notebook, resources)
     except (RuntimeError, ValueError, *complaints) as error:
         first = str(error).splitlines()[0]

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 from musiclab.course.parameters import EXHAUSTED
 from musiclab.grading.collecting import free_name
-from musiclab.grading.leaks import grade_id, unaccented
-from musiclab.grading.matching import defined_name, names_of
+from musiclab.grading.leaks import flag, grade_id, unaccented
+from musiclab.grading.matching import NOTHING, defined_name, names_or_none
 
 MOST_CELLS, MOST_SOURCE = 2000, 2**18  # of a submission; characters of all its sources
-UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
 INJECTED = "parametros-de-la-correccion"
 _DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
 
@@ -128,16 +127,11 @@ def _cell(cell, number):
 
 
 def _is_solution(cell):
-    return cell.cell_type == "code" and bool(_flags(cell).get("solution"))
+    return cell.cell_type == "code" and flag(cell, "solution")
 
 
 def _is_locked(cell):
-    return bool(_flags(cell).get("locked"))
-
-
-def _flags(cell):
-    meta = cell.metadata.get("nbgrader")
-    return meta if isinstance(meta, dict) else {}
+    return flag(cell, "locked")
 
 
 def _match(cells, backbone, answers):
@@ -178,14 +172,11 @@ def _elsewhere(cells, backbone):
         if cell.mine is None
         or (_written([cell], backbone[cell.mine]) and not _is_locked(backbone[cell.mine]))
     ]
-    return set().union(*(_defines(cell) for cell in own))
-
-
-def _defines(cell):
-    try:
-        return {unaccented(name) for name in names_of(cell.source)[0]} if cell.is_code else set()
-    except UNREADABLE:
-        return set()
+    found = set()
+    for cell in own:
+        bound, _ = (cell.is_code and names_or_none(cell.source)) or NOTHING
+        found |= set(map(unaccented, bound))
+    return found
 
 
 def _bare(source):
@@ -243,7 +234,7 @@ def _without_shows(pieces, backbone, answers):
     A function without end, called in one that only shows what it gives,
     would end the box for all others; and what is not imported costs nothing.
     """
-    known = [_names(source) for _, source, _ in pieces]
+    known = [names_or_none(source) for _, source, _ in pieces]
     own = [k for k, (_, _, number) in enumerate(pieces) if number is None or number in answers]
     wanted = set().union(*(known[k][1] for k in own if known[k]))
     # Code that cannot be read before it runs, such as a magic, may use any name.
@@ -252,7 +243,7 @@ def _without_shows(pieces, backbone, answers):
     behind, kept = True, []
     for k in reversed(range(len(pieces))):
         name, source, _ = pieces[k]
-        bound, used = known[k] or (set(), set())
+        bound, used = known[k] or NOTHING
         behind = behind and k not in own
         if k not in own and name != INJECTED and not bound & wanted:
             touches = blind or not known[k] or bool(used & wanted)
@@ -261,10 +252,3 @@ def _without_shows(pieces, backbone, answers):
         wanted |= used
         kept.append((name, source))
     return kept[::-1]
-
-
-def _names(source):
-    try:
-        return names_of(source)
-    except UNREADABLE:
-        return None
