@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
@@ -150,10 +151,14 @@ def _in_folder(root):
 def _file(one, parts):
     about = one.stat(follow_symlinks=False)
     when = datetime.fromtimestamp(about.st_mtime).isoformat(" ", "seconds")
-    refused = "" if stat.S_ISREG(about.st_mode) else "no es un fichero normal"
-    refused = "es un enlace" if stat.S_ISLNK(about.st_mode) else refused
-    path = one.path
-    return _Entry(parts, about.st_size, when, lambda most: read_regular(path, most), refused)
+    read = partial(read_regular, one.path)
+    return _Entry(parts, about.st_size, when, read, _refused(about.st_mode))
+
+
+def _refused(mode):
+    """Return why a file of a mode is not looked at, or ""; a zip may say no mode."""
+    known = {0: "", stat.S_IFREG: "", stat.S_IFLNK: "es un enlace"}
+    return known.get(stat.S_IFMT(mode), "no es un fichero normal")
 
 
 def _in_zip(archive):
@@ -163,15 +168,12 @@ def _in_zip(archive):
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if info.is_dir() or not parts or any(_hidden(part) for part in parts if part != ".."):
             continue
-        mode = info.external_attr >> 16
-        refused = ""
+        refused = _refused(info.external_attr >> 16)
         if parts[0] == "/" or ".." in parts or re.match("[A-Za-z]:", parts[0]):
             parts, refused = (f"fuera-{parts[-1]}",), "su ruta sale de la carpeta"
-        elif mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            refused = "es un enlace" if stat.S_ISLNK(mode) else "no es un fichero normal"
         elif info.flag_bits & 1:
-            refused = "tiene contraseña"
-        read = lambda most, info=info: _read_zipped(archive, info, most)
+            refused = refused or "tiene contraseña"
+        read = partial(_read_zipped, archive, info)
         entries.append(_Entry(parts[:DEEPEST], info.file_size, _zip_time(info), read, refused))
         _check_number(entries, archive.filename)
     return entries
@@ -260,8 +262,8 @@ def _submissions(entries, stem, source):
 
 
 def _is_canvas(entries):
-    names = [entry.parts[0] for entry in entries if len(entry.parts) == 1]
-    return bool(names) and len(names) == len(entries) and all(map(_CANVAS.fullmatch, names))
+    flat = all(len(entry.parts) == 1 for entry in entries)
+    return bool(entries) and flat and all(_CANVAS.fullmatch(e.parts[0]) for e in entries)
 
 
 def _owner(entry, canvas, stem):
@@ -294,10 +296,7 @@ def _kind(entry):
 
 def _submission(owner, name, files, stem, budget):
     """Return the Submission of a student's files: the last of the notebooks that fit."""
-    notes = []
-    for file, entry in files:
-        if entry.refused:
-            notes.append(f"«{file}» se deja fuera: {entry.refused}.")
+    notes = [f"«{file}» se deja fuera: {one.refused}." for file, one in files if one.refused]
     good = [(file, entry) for file, entry in files if not entry.refused]
     notebooks = [(file, entry) for file, entry in good if _kind(entry) == "cuaderno"]
     packed = [file for file, entry in good if _kind(entry) == "zip"]
@@ -337,9 +336,8 @@ def _without_outputs(data):
     try:
         notebook = json.loads(data)
         for cell in notebook["cells"]:
-            cell.pop("outputs", None)
-            cell.pop("attachments", None)
-            cell.pop("execution_count", None)
+            for key in ("outputs", "attachments", "execution_count"):
+                cell.pop(key, None)
         return json.dumps(notebook).encode()
     except (ValueError, TypeError, KeyError, AttributeError, *EXHAUSTED):
         return data
