@@ -234,14 +234,6 @@ def _unwrapped(entries):
 # Whose they are
 
 
-@dataclass(frozen=True)
-class _Owner:
-    id: str
-    name: str
-    lms: str = ""
-    late: bool = False
-
-
 def _submissions(entries, stem, source):
     canvas = _is_canvas(entries)
     owned = {}
@@ -267,27 +259,28 @@ def _is_canvas(entries):
 
 
 def _owner(entry, canvas, stem):
-    """Return (whose a file is, or None, its name among that student's files)."""
+    """Return (an empty Submission of whose a file is, or None, its name among that one's files)."""
     first, rest = clean(entry.parts[0]), "/".join(map(clean, entry.parts[1:]))
     if found := _MOODLE.fullmatch(first):
         name = found["name"].rstrip("_")
         if not name or name.lower() in _BLIND:
             name = f"{name} {found['id']}".strip()
         number = found["id"]
-        owner = _Owner(number or plain_id(name), name, "moodle" if number else "")
+        owner = Submission(number or plain_id(name), name, lms="moodle" if number else "")
         # What was typed into Moodle's own field is no notebook.
         return (owner if found["kind"] == "file" else None), rest or found["rest"]
     if canvas:
         found = _CANVAS.fullmatch(first)
-        return _Owner(found["id"], found["name"], "canvas", bool(found["late"])), found["rest"]
+        owner = Submission(found["id"], found["name"], late=bool(found["late"]), lms="canvas")
+        return owner, found["rest"]
     if rest:
-        return _Owner(plain_id(first), first), rest
+        return Submission(plain_id(first), first), rest
     if not _kind(entry):
         return None, first
     name = PurePosixPath(first).stem
     if stem and name.startswith(stem):
         name = name.removeprefix(stem).strip(" _-.()") or name
-    return _Owner(plain_id(name), name), first
+    return Submission(plain_id(name), name), first
 
 
 def _kind(entry):
@@ -300,7 +293,7 @@ def _submission(owner, name, files, stem, budget):
     good = [(file, entry) for file, entry in files if not entry.refused]
     notebooks = [(file, entry) for file, entry in good if _kind(entry) == "cuaderno"]
     packed = [file for file, entry in good if _kind(entry) == "zip"]
-    made = Submission(name, owner.name, late=owner.late, lms=owner.lms)
+    made = replace(owner, id=name)
     if not notebooks:
         problem = "No hay ningún cuaderno (.ipynb) en la entrega."
         if packed:

@@ -9,6 +9,7 @@ process and may change all of it. No expected value ever comes in.
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import random
@@ -21,8 +22,8 @@ MOST_ANSWER = 8 * 2**20  # characters of a line
 OUTPUTS = "text/plain"  # nobody looks at the figures of a run that is graded
 
 
-class _Printed:
-    """A standard output that only knows whether anything was written."""
+class _Printed(io.TextIOBase):
+    """A standard output that only knows whether anything was written, and cannot be closed."""
 
     encoding, errors, closed = "utf-8", "replace", False
 
@@ -32,16 +33,6 @@ class _Printed:
     def write(self, text):
         self.anything = self.anything or bool(text.strip())
         return len(text)
-
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
-
-    def flush(self):
-        pass
-
-    def isatty(self):
-        return False
 
     def fileno(self):
         return 1
@@ -85,12 +76,10 @@ def _private_pipes():
 
 
 def _send(answers, data):
-    line = json.dumps(data) + "\n"
-    if len(line) > MOST_ANSWER:
-        line = (
-            json.dumps({"id": data.get("id"), "value": ["?", "un valor demasiado grande"]}) + "\n"
-        )
-    raw = line.encode()
+    line = json.dumps(data)
+    if len(line) >= MOST_ANSWER:
+        line = json.dumps({"id": data.get("id"), "value": ["?", "un valor demasiado grande"]})
+    raw = f"{line}\n".encode()
     while raw:
         raw = raw[os.write(answers, raw) :]
 

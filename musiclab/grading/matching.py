@@ -13,7 +13,7 @@ from collections import Counter
 
 from musiclab.course.parameters import EXHAUSTED
 from musiclab.errors import ReleaseError
-from musiclab.grading.leaks import grade_id, place, unaccented
+from musiclab.grading.leaks import grade_id, placed, unaccented
 
 EXERCISES, PREFIX = "musiclab.exercises", "check_"
 UNREADABLE, NOTHING = (SyntaxError, ValueError, *EXHAUSTED), (frozenset(), frozenset())
@@ -45,7 +45,7 @@ def kind_of(cell, where):
 
 def check_pairs(notebook):
     """Raise ReleaseError unless each solution cell has its check cell below, and it its exercise."""
-    cells = [(place(k, cell), cell) for k, cell in enumerate(notebook.cells, start=1)]
+    cells = list(placed(notebook))
     kinds = [kind_of(cell, where) for where, cell in cells]
     counts = Counter(grade_id(cell) for _, cell in cells)
     seen, checked = {}, set()
@@ -173,11 +173,10 @@ def check_stubs(solved, released):
     solved, released: the notebook with its solutions, and without them
     """
     hidden, known = {}, set()
-    pairs = list(zip(solved.cells, released.cells, strict=True))
-    for number, (before, after) in enumerate(pairs, start=1):
+    for (where, before), after in zip(placed(solved), released.cells, strict=True):
         if before.cell_type != "code":
             continue
-        where, name = place(number, before), grade_id(before)
+        name = grade_id(before)
         if before.metadata.get("nbgrader", {}).get("solution"):
             wanted = defined_name(before, name, where)
             parsed(after.source, where)
@@ -190,12 +189,12 @@ def check_stubs(solved, released):
             lost = names_of(before.source)[0] - bound
             hidden |= dict.fromkeys(lost, name)
         known |= (names_or_none(after.source) or NOTHING)[0]
-    for number, (_, after) in enumerate(pairs, start=1):
+    for where, after in placed(released):
         if after.cell_type != "code":
             continue
         for missing in sorted((names_or_none(after.source) or NOTHING)[1] & hidden.keys() - known):
             raise ReleaseError(
-                f"{place(number, after)}: usa «{missing}», que solo define la solución de "
+                f"{where}: usa «{missing}», que solo define la solución de "
                 f"«{hidden[missing]}»; defínelo fuera de las marcas"
             )
 

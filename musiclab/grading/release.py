@@ -15,7 +15,7 @@ from musiclab.course.parameters import NOTEBOOKS, read_notebook, read_parameters
 from musiclab.course.runs import normalise
 from musiclab.errors import ParameterError, ReleaseError
 from musiclab.files import shown, write_bytes
-from musiclab.grading.leaks import check_leaks, grade_id, place, regions
+from musiclab.grading.leaks import check_leaks, grade_id, placed, regions
 from musiclab.grading.matching import CHECK, SOLUTION, check_pairs, check_stubs, kind_of
 
 SOLUTIONS, EXERCISES = "soluciones", "ejercicios"
@@ -110,9 +110,7 @@ def _check_parameters_cell(notebook, path):
     except ParameterError as error:
         raise ReleaseError(f"sin parámetros: {error}") from error
     tagged = [
-        place(k, cell)
-        for k, cell in enumerate(notebook.cells, start=1)
-        if "parameters" in cell.metadata.get("tags", ())
+        where for where, cell in placed(notebook) if "parameters" in cell.metadata.get("tags", ())
     ]
     if len(tagged) > 1:
         raise ReleaseError(f"{tagged[1]}: es la segunda con la etiqueta «parameters»; deja una")
@@ -121,8 +119,7 @@ def _check_parameters_cell(notebook, path):
 def _secrets(notebook):
     """Return {grade id: lines between marks}; raise ReleaseError for marks where none belong."""
     secrets = {}
-    for number, cell in enumerate(notebook.cells, start=1):
-        where = place(number, cell)
+    for where, cell in placed(notebook):
         found, kind = regions(cell, where), kind_of(cell, where)
         for mark, lines in found.items():
             if ALLOWED.get(mark) != kind:

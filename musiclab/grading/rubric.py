@@ -23,14 +23,14 @@ from musiclab.errors import GradingError, ParameterError, ReleaseError
 from musiclab.exercises import RIGHT, Artifact
 from musiclab.exercises.artifact import BOUNDS, JSON, MEASURES, MIDI, MOST_BYTES
 from musiclab.files import read_regular, reason, shown, write_bytes
-from musiclab.grading.leaks import grade_id, place
+from musiclab.grading.leaks import grade_id, placed
 from musiclab.grading.matching import EXERCISES, PREFIX, modules_of, parsed
 from musiclab.grading.release import solutions
 from musiclab.grading.results import OUTPUTS, Item
 
 KINDS = {"Exercise": "function", "Question": "question", "Artifact": "artifact"}
 WRITTEN = ("grade_id", "points", "module", "kind", "hint")
-PER_STUDENT, ANY = "per_student", object()
+PER_STUDENT = "per_student"
 CHANGES = ("partial", "tolerance")  # what a rubric may say of functions and questions
 HEADING = """\
 # Con qué se califica «{stem}». Puedes cambiar:
@@ -98,15 +98,14 @@ class Rubric:
 
         Raises ParameterError for a name or a value that the notebook does not take.
         """
-        chosen = {}
-        for name, value in ({"SEED": ANY} | self.parameters).items():
+        chosen = {"SEED": _drawn(seed, "SEED", "")} if "SEED" in defaults else {}
+        for name, value in self.parameters.items():
             drawn = _drawn(seed, name, who if self.is_own(name) else "")
             if isinstance(value, list):
                 value = value[drawn % len(value)]
-            chosen[name] = drawn if value in (ANY, PER_STUDENT) else value
-        wanted = {k: v for k, v in chosen.items() if k in self.parameters or k in defaults}
+            chosen[name] = drawn if value == PER_STUDENT else value
         outputs = {"OUTPUT_DIR": OUTPUTS} if "OUTPUT_DIR" in defaults else {}
-        return merge_parameters(defaults, wanted) | outputs
+        return merge_parameters(defaults, chosen) | outputs
 
     def mark(self, run):
         """Return a RunResult with this rubric's points, whatever the points were when it ran."""
@@ -131,11 +130,11 @@ def _drawn(seed, name, who):
 def items_of(notebook):
     """Return the items of a notebook, solved or released, from its check cells."""
     found = []
-    for number, cell in enumerate(notebook.cells, start=1):
+    for where, cell in placed(notebook):
         name = grade_id(cell)
         if not name.startswith(PREFIX) or not cell.metadata["nbgrader"].get("grade"):
             continue
-        module = modules_of(parsed(cell.source, place(number, cell)), name)[0]
+        module = modules_of(parsed(cell.source, where), name)[0]
         exercise = getattr(importlib.import_module(module), name).__self__
         asked = {}
         if isinstance(exercise, Artifact):

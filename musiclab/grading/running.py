@@ -21,19 +21,6 @@ from musiclab.grading.rubric import Rubric
 from musiclab.progress import progress
 
 PACKAGE = Path(__file__).parents[1]
-# What of this room has no say in what a run gives.
-REPORTS_ONLY = (
-    "__init__",
-    "collecting",
-    "delivering",
-    "grade",
-    "leaks",
-    "lms",
-    "release",
-    "reporting",
-    "rubric",
-    "teams",
-)
 BAR = "{desc}: {n_fmt} de {total_fmt} |{bar:20}| quedan {remaining}{postfix}"
 ANSWERS_WITHIN_S = 20
 LONGEST_POSTFIX = 36
@@ -67,7 +54,7 @@ class Task:
 
     submission: as it was collected; assignment: what it is an answer to
     seed: of the hidden inputs; parameters: of the notebook, {name: value}
-    code: digest of the code that judges
+    code: digest of the code that runs it
     """
 
     submission: Submission
@@ -98,21 +85,10 @@ class Task:
 
 
 @cache
-def code_digest(modules):
-    """Return a digest of the code that judges: of this room, and of some modules of exercises.
-
-    modules: tuple of names
-    """
-    judging = sorted(p for p in (PACKAGE / "grading").glob("*.py") if p.stem not in REPORTS_ONLY)
-    core = ("artifact", "calling", "comparing", "exercise", *modules)
-    files = [*judging, *(PACKAGE / "exercises" / f"{one}.py" for one in core)]
-    parts = [path.read_bytes() for path in files if path.is_file()]
+def code_digest():
+    """Return a digest of musiclab's code, which a notebook uses and is judged by."""
+    parts = [path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))]
     return sha256(b"\0".join(parts)).hexdigest()
-
-
-def modules_of(items):
-    """Return the names of the modules of exercises that some items are judged by."""
-    return tuple(sorted({item.module for item in items if item.module}))
 
 
 # All of them
@@ -195,7 +171,7 @@ def _workers(cluster):
 def run_one(task, judge=None):
     """Run one submission; return its result as plain data. A fault of ours is in it."""
     try:
-        if code_digest(modules_of(task.items)) != task.code:
+        if code_digest() != task.code:
             raise GradingError("un equipo del clúster tiene otra versión de musiclab")
         restored = restored_of(task)
         run = None if restored.problem else judged(task, restored, judge)
