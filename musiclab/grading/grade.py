@@ -40,7 +40,6 @@ from musiclab.grading.teams import (
     read_members,
     spread,
     teams_of,
-    without_submission,
 )
 
 STATE, RESULTS = "calificacion.json", "results"
@@ -130,8 +129,7 @@ def grade(
             leftover.unlink()
     run_all(todo, judge, n_jobs, cluster, lambda one: write_json(_path(one["id"], folder), one))
     class_ = [_graded(one, assignment, folder, times) for one in handed_in]
-    students, said = spread(class_, shared, teams) if shared else (class_, [])
-    said += without_submission(members, shared)
+    students, said = spread(class_, members, shared, teams) if shared else (class_, [])
     for sentence in [*said, *deliver(class_, students, assignment, folder, worksheet, canvas)]:
         show(sentence)
     return students

@@ -241,16 +241,17 @@ def grades_csv(class_, items):
     """Return grades.csv: a row a submission, a column an item."""
     teams = ["equipo"] if any(one.team for one in class_) else []
     header = ["id", "nombre", *teams, "fichero", "nota", "maximo", "por_tarde"]
-    names = (item.grade_id for item in items)
+    names = [item.grade_id for item in items]
     rows = [[*header, *names, "aislamiento", "acabado", "motivo"]]
     for one in class_:
-        points = {r.grade_id: r.points for r in one.run.items} if one.run else {}
+        points, about = {}, ["", "", ""]
+        if one.run:
+            points = {item.grade_id: item.points for item in one.run.items}
+            about = [one.run.isolation, "sí" if one.run.finished else "no", one.run.stopped_by]
         row = [one.id, one.name, *([one.team] if teams else []), one.file]
         row += [_cell(one.points), _cell(one.maximum), _cell(one.lost)]
-        row += [_cell(points.get(item.grade_id)) for item in items]
-        run = one.run
-        row += [run.isolation, "sí" if run.finished else "no"] if run else ["", ""]
-        rows.append([*row, one.problem or (run.stopped_by if run else "")])
+        row += [_cell(points.get(name)) for name in names]
+        rows.append([*row, *about[:2], one.problem or about[2]])
     return as_csv([[safe(cell) for cell in row] for row in rows])
 
 

@@ -115,10 +115,11 @@ def teams_of(handed_in, members, path):
     return found
 
 
-def spread(class_, teams, path):
+def spread(class_, members, teams, path):
     """Return (a Graded for each student, Spanish sentences on the teams).
 
-    class_: list of Graded, one a submission; teams: as `teams_of` gives them
+    class_: list of Graded, one a submission; members: of all teams
+    teams: as `teams_of` gives them; path: of the table of teams
     """
     # In Moodle's zip of an assignment for groups, numbers are those of groups.
     grouped = any(
@@ -137,14 +138,11 @@ def spread(class_, teams, path):
                 wanted, lms = one.id, one.lms
             own_id = free_name(wanted, taken)
             people.append(replace(one, id=own_id, lms=lms, name=member.name, team=member.team))
-    said = (
-        [f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}."] if alone else []
-    )
-    return people, said
-
-
-def without_submission(members, teams):
-    """Return the sentence on the teams that have handed in nothing, in a list; none, if all have."""
-    done = {words_of(one.team) for some in teams.values() for one in some}
+    said = []
+    if alone:
+        said.append(f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}.")
+    done = {words_of(some[0].team) for some in teams.values()}
     missing = {words_of(one.team): one.team for one in members if words_of(one.team) not in done}
-    return [f"Sin entrega: {', '.join(missing.values())}."] if missing else []
+    if missing:
+        said.append(f"Sin entrega: {', '.join(missing.values())}.")
+    return people, said
