@@ -42,7 +42,6 @@ def main():
     """Answer requests until there are none, and end without any goodbye."""
     requests, answers = _private_pipes()
     home = _settle()
-    codec = _load_codec()
     shell = None
     _send(answers, {"ready": True})
     for line in requests:
@@ -56,11 +55,11 @@ def main():
                     _send(answers, {"cell": place, "error": error})
             answer = {"ran": True}
         elif "look" in request:
-            answer = look(codec, shell.user_ns, request["look"])
+            answer = look(shell.user_ns, request["look"])
         elif "file" in request:
-            answer = read_file(codec, home, request["file"])
+            answer = read_file(home, request["file"])
         else:
-            answer = call(codec, shell.user_ns, request)
+            answer = call(shell.user_ns, request)
         _send(answers, answer | {"id": request["id"]})
     os._exit(0)
 
@@ -78,7 +77,7 @@ def _private_pipes():
 def _send(answers, data):
     line = json.dumps(data)
     if len(line) >= MOST_ANSWER:
-        line = json.dumps({"id": data.get("id"), "value": ["?", "un valor demasiado grande"]})
+        line = json.dumps({"id": data.get("id"), "value": ["?", codec.TOO_LARGE]})
     raw = f"{line}\n".encode()
     while raw:
         raw = raw[os.write(answers, raw) :]
@@ -96,15 +95,6 @@ def _settle():
     os.chdir(place)  # a notebook writes to ../../runs
     sys.path.insert(0, sys.argv[1])
     return home
-
-
-def _load_codec():
-    folder = str(Path(__file__).parent)
-    sys.path.insert(0, folder)
-    import codec
-
-    sys.path.remove(folder)
-    return codec
 
 
 # The notebook
@@ -159,7 +149,7 @@ def run_cell(shell, source):
 # What the notebook defined
 
 
-def look(codec, names, name):
+def look(names, name):
     """Say what stands under a name: whether it is there, a stub or musiclab's own, and its value."""
     if name not in names:
         return {"found": False}
@@ -179,7 +169,7 @@ def look(codec, names, name):
     }
 
 
-def read_file(codec, home, name):
+def read_file(home, name):
     """Say whether the notebook wrote a file, and its bytes where it is a plain one."""
     from musiclab.files import read_regular
 
@@ -202,7 +192,7 @@ def is_musiclabs(value):
         return False
 
 
-def call(codec, names, request):
+def call(names, request):
     """Call a function on data, and say what came of it; of an exception only its kind."""
     arguments = [codec.decode(argument, _class_of) for argument in request["arguments"]]
     _seed(request["seed"])
@@ -234,4 +224,9 @@ def _seed(seed):
 
 
 if __name__ == "__main__":
+    # The codec lies beside this file, in a folder where nothing else is looked for.
+    sys.path.insert(0, str(Path(__file__).parent))
+    import codec
+
+    del sys.path[0]
     main()
