@@ -69,7 +69,7 @@ def solutions(names=(), root=NOTEBOOKS, kind=SOLUTIONS):
         return known
     found = []
     for name in names:
-        mine = [path for path in known if name == path.stem or path.name.startswith(f"{name}_")]
+        mine = [p for p in known if name in (p.stem, p.name) or p.name.startswith(f"{name}_")]
         mine = mine or [path for path in known if Path(name).resolve() == path.resolve()]
         if not mine:
             there = ", ".join(path.stem for path in known) or "ninguno"
