@@ -111,6 +111,7 @@ HOMES = {
     "course.runs": {"papermill", "nbclient", "nbconvert", "nbformat"},
     "course.playground": {"ipywidgets"},
     "grading.release": {"nbgrader", "nbformat"},
+    "grading.reporting": {"jinja2"},
     "cli": {"click"},
 }
 

@@ -977,10 +977,11 @@ def test_plain_data_comes_back(value):
 @pytest.mark.parametrize(
     "value",
     [np.arange(6.0).reshape(2, 3), np.array(1 + 2j), np.array([], bool), np.zeros((0, 3), "int8"),
-     np.array([np.nan, np.inf], np.float32), range(3, 9, 2), np.float32(0.1), np.int64(7)],
+     np.array([np.nan, np.inf], np.float32), range(3, 9, 2), np.float32(0.1), np.int64(7),
+     2**13_999, float("-inf")],
 )  # fmt: skip
 def test_numbers_of_numpy_come_back(value):
-    back = decode(encode(value))
+    back = decode(json.loads(json.dumps(encode(value))))
     assert difference(value, back, 0.0) == ""
     if isinstance(value, np.ndarray):
         assert (back.dtype, back.shape) == (value.dtype, value.shape)
@@ -1007,19 +1008,16 @@ def test_junk_is_refused_and_never_run(junk, tag):
 @pytest.mark.parametrize(
     "data",
     [["a", "|O", [1], "AAAAAAAAAAA="], ["a", "<f8", [10**9], ""], ["a", "<f8", [-1], "AAAA"],
-     ["i", "f" * 10**6], ["o", "os", "system", {}], ["s", [["l", []]]], ["b", "é"], ["r", 1, 2, 0]],
+     ["i", "f" * 10**6], ["c", "1"], ["r", "1"], ["o", "os", "system", {}], ["s", [["l", []]]], ["b", "é"], ["r", 1, 2, 0]],
 )  # fmt: skip
 def test_data_that_nobody_encodes_is_refused(data):
-    if data[0] == "i":
-        assert decode(data).bit_length() < 2**17
-    else:
-        with pytest.raises(ValueError):
-            decode(data)
+    with pytest.raises(ValueError):
+        decode(data)
 
 
 def test_values_whose_hashes_are_alike_are_refused():
     # A set of a hundred thousand held the interpreter, and all that was judged beside it.
-    alike = [["i", hex(k * (2**61 - 1))] for k in range(1, 1001)]
+    alike = [k * (2**61 - 1) for k in range(1, 1001)]
     for data in (["s", alike], ["z", alike], ["d", [[one, 0] for one in alike]]):
         with pytest.raises(ValueError, match="alike"):
             decode(data)

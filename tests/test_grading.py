@@ -22,12 +22,12 @@ from musiclab import cli, course
 from musiclab.errors import GradingError, ReleaseError
 from musiclab.grading import collecting, grade, lms, make_rubrics, reporting, teams
 from musiclab.grading.collecting import collect
-from musiclab.grading.restoring import backbone_of, restore
+from musiclab.grading.restoring import restore
 from musiclab.grading.results import ItemResult, RunResult
 from musiclab.grading.rubric import Late, items_of, read_rubric
 
 NOTEBOOK = nbformat.read(course.NOTEBOOKS / "ejercicios" / f"{STEM}.ipynb", 4)
-BACKBONE = backbone_of(NOTEBOOK)
+BACKBONE = NOTEBOOK.cells
 RUBRIC = course.NOTEBOOKS / "soluciones" / f"{STEM}.yaml"
 DOCS = course.PROJECT / "docs" / "para_docentes.md"
 
@@ -858,6 +858,6 @@ def test_all_solutions_are_full_and_all_releases_empty(tmp_path, monkeypatch):
         notebook = nbformat.read(released, 4)
         items = items_of(notebook)
         for path, share in ((solved, 1.0), (released, 0.0)):
-            restored = restore(backbone_of(notebook), path.read_bytes(), {"OUTPUT_DIR": "x"})
+            restored = restore(notebook.cells, path.read_bytes(), {"OUTPUT_DIR": "x"})
             run = plain_judge(restored.cells, items, 11)
             assert {one.points / one.max_points for one in run.items} == {share}, path

@@ -52,19 +52,24 @@ def _bindings(cells):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 bound.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     for one in ast.walk(target):
                         if isinstance(one, ast.Name):
                             bound.setdefault(one.id, []).append(node)
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    own = alias.asname or alias.name.partition(".")[0]
-                    imported[own] = alias.name
-            elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            imported |= _imports(node)
     return bound, imported
+
+
+def _imports(node):
+    """Return {name: dotted name} of what a node imports, if it does."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return {}
+    found = {}
+    for alias in node.names:
+        own = alias.asname or alias.name.partition(".")[0]
+        inside = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        found[own] = inside + alias.name
+    return found
 
 
 def _parsed(source):
@@ -94,12 +99,8 @@ def _reaches(node):
             dynamic = dynamic or one.attr in DYNAMIC
         elif isinstance(one, ast.Name):
             dynamic = dynamic or one.id in DYNAMIC
-        elif isinstance(one, ast.Import):
-            if any(_of_exercises(alias.name) for alias in one.names):
-                return True
-        elif isinstance(one, ast.ImportFrom):
-            if any(_of_exercises(f"{one.module}.{alias.name}") for alias in one.names):
-                return True
+        elif any(map(_of_exercises, _imports(one).values())):
+            return True
         elif isinstance(one, ast.Constant) and isinstance(one.value, str):
             text = text or "musiclab" in one.value
     return dynamic and text
@@ -120,31 +121,22 @@ def _hands_on(nodes, imported):
     """Return whether the last of some definitions only calls a function of musiclab's."""
     if not nodes:
         return False
-    node = nodes[-1]
-    if isinstance(node, ast.FunctionDef):
-        body = [step for step in node.body if not _is_empty(step)]
-        if len(body) != 1 or not isinstance(body[0], ast.Return):
-            return False
-        value = body[0].value
-        inside = {
-            a.asname or a.name: f"{one.module}.{a.name}"
-            for one in node.body
-            if isinstance(one, ast.ImportFrom)
-            for a in one.names
-        }
-        given = {one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg)}
-        if not isinstance(value, ast.Call):
-            return False
-        passed = {one.id for one in value.args if isinstance(one, ast.Name)}
-        return passed == given and _is_musiclabs(value.func, imported | inside)
-    value = getattr(node, "value", None)
-    return _is_musiclabs(value, imported)
-
-
-def _is_empty(step):
-    """Return whether a statement is documentation or an import."""
-    said = isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
-    return said or isinstance(step, ast.Import | ast.ImportFrom)
+    if not isinstance(nodes[-1], ast.FunctionDef):
+        return _is_musiclabs(getattr(nodes[-1], "value", None), imported)
+    function, steps = nodes[-1], []
+    for step in function.body:
+        imported = imported | _imports(step)
+        said = isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
+        if not said and not _imports(step):
+            steps.append(step)
+    if len(steps) != 1 or not isinstance(steps[0], ast.Return):
+        return False
+    value = steps[0].value
+    if not isinstance(value, ast.Call):
+        return False
+    given = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    passed = {one.id for one in value.args if isinstance(one, ast.Name)}
+    return passed == given and _is_musiclabs(value.func, imported)
 
 
 def _is_musiclabs(value, imported):

@@ -114,12 +114,11 @@ class Box:
         return self
 
     def _start(self, server):
-        if server is not None:
-            command, environment, folder = boxed(self.limits, self._seat, HOLDER)
-        elif self.isolation == BUBBLEWRAP:
-            command, environment, folder = boxed(self.limits, self._seat)
-        else:
+        if self.isolation == NONE:
             command, environment, folder = bare(self.limits, self._seat)
+        else:
+            payload = None if server is None else HOLDER
+            command, environment, folder = boxed(self.limits, self._seat, payload)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

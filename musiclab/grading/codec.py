@@ -3,17 +3,15 @@
 `inner` loads this file inside the box, where it may be changed; outside,
 `decode` trusts nothing: it makes only the types below, of bounded size.
 
-None, bool, str, finite float and int of up to 63 bits stand for themselves.
-All else is a list that begins with a tag: `i` a longer int in hexadecimal,
-`f` NaN and inf as text, `c` complex, `b` bytes, `l` list, `t` tuple, `s` set,
-`z` frozenset, `d` dict as pairs, `a` array (type, shape, bytes), `r` range,
-`g` generator (its first items), `fn` function, `...` Ellipsis, `?` the name of
-any other type. `o`, an object of musiclab's own, goes into the box only.
+None, bool, str, float and int stand for themselves. All else is a list that
+begins with a tag: `c` complex, `b` bytes, `l` list, `t` tuple, `s` set, `z`
+frozenset, `d` dict as pairs, `a` array (type, shape, bytes), `r` range, `g`
+generator (its first items), `fn` function, `...` Ellipsis, `?` the name of any
+other type. `o`, an object of musiclab's own, goes into the box only.
 """
 
 import base64
 import dataclasses
-import math
 import re
 import types
 from collections import Counter
@@ -21,7 +19,7 @@ from collections import Counter
 import numpy as np
 
 MOST_NODES, DEEPEST, MOST_ITEMS = 200_000, 30, 10_000
-MOST_BITS, MOST_BYTES = 16_000, 4 * 2**20
+MOST_BITS, MOST_BYTES = 14_000, 4 * 2**20  # JSON's integers have 4,300 digits at most
 MOST_DIMENSIONS = 8  # of an array: what shows it walks through all of them
 MOST_ALIKE = 100  # values of one hash in a set or a dict: each is compared with all others
 TOO_LARGE = "un valor demasiado grande"
@@ -72,13 +70,13 @@ def _encode(value, budget, depth, objects):
         return ["..."]
     if isinstance(value, np.generic):
         own = value.item()
-        return ["?", type(value).__name__] if isinstance(own, np.generic) else _number(own, budget)
+        return ["?", type(value).__name__] if isinstance(own, np.generic) else _simple(own, budget)
     if isinstance(value, int | float | complex | str | bytes | bytearray):
-        return _number(value, budget)
+        return _simple(value, budget)
     if isinstance(value, np.ndarray):
         return _array(np.asarray(value), budget)
     if isinstance(value, range):
-        return ["r", *(_number(n, budget) for n in (value.start, value.stop, value.step))]
+        return ["r", *(_simple(n, budget) for n in (value.start, value.stop, value.step))]
 
     def inside(items):
         return [_encode(item, budget, depth + 1, objects) for item in items]
@@ -106,27 +104,26 @@ def _state(value):
     return vars(value)
 
 
-def rebuilt(kind, state):
-    """Return an object of a class with just this state, as `encode` found it."""
+def _rebuilt(kind, state):
+    """Return an object of a class with just this state, as `_state` found it."""
     made = object.__new__(kind)
     for name, value in dict.items(state):
         object.__setattr__(made, name, value)
     return made
 
 
-def _number(value, budget):
+def _simple(value, budget):
     """Return a number or a text as a value of Python's own type, whatever class it was."""
     if isinstance(value, int):
         value = int.__pos__(value)
         if value.bit_length() > MOST_BITS:
             raise TooLargeError
-        return value if value.bit_length() < 64 else ["i", hex(value)]
+        return value
     if isinstance(value, float):
-        value = float.__pos__(value)
-        return value if math.isfinite(value) else ["f", repr(value)]
+        return float.__pos__(value)
     if isinstance(value, complex):
         value = complex.__pos__(value)
-        return ["c", _number(value.real, budget), _number(value.imag, budget)]
+        return ["c", value.real, value.imag]
     if isinstance(value, str):
         value = str.__getitem__(value, slice(None))
         budget.spend(len(value))
@@ -147,18 +144,19 @@ def _array(value, budget):
 # Outside the box, or of arguments inside it
 
 
-def decode(data, load=None):
+def decode(data, class_of=None):
     """Return the value of JSON data; raise ValueError for what `encode` does not make.
 
-    load: makes an object out of (module, name, state); None outside the box
+    class_of: gives the class of a module and a name, or raises LookupError; without it no
+        object is made
     """
     try:
-        return _decode(data, _Budget(), 0, load)
+        return _decode(data, _Budget(), 0, class_of)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError("not what encode makes") from error
 
 
-def _decode(data, budget, depth, load):
+def _decode(data, budget, depth, class_of):
     budget.spend()
     if depth > DEEPEST + 1:
         raise ValueError("too deep")
@@ -171,7 +169,7 @@ def _decode(data, budget, depth, load):
     tag, *rest = data
 
     def inside(items):
-        return [_decode(item, budget, depth + 1, load) for item in items]
+        return [_decode(item, budget, depth + 1, class_of) for item in items]
 
     if tag in SEQUENCES:
         items = inside(rest[0])
@@ -182,9 +180,11 @@ def _decode(data, budget, depth, load):
         return dict(pairs)
     if tag == "g":
         return (item for item in inside(rest[0]))
-    if tag == "o" and load:
-        return load(rest[0], rest[1], inside(rest[2:])[0])
-    return _single(tag, rest, budget)
+    if tag == "o" and class_of:
+        return _rebuilt(class_of(rest[0], rest[1]), inside(rest[2:])[0])
+    if tag == "a":
+        return _decoded_array(*rest, budget)
+    return SINGLE[tag](*rest)
 
 
 def _spread(keys):
@@ -196,33 +196,6 @@ def _spread(keys):
     if any(n > MOST_ALIKE for n in Counter(map(hash, keys)).values()):
         raise ValueError("hashes that are alike")
     return keys
-
-
-def _single(tag, rest, budget):
-    """Return the value of a tag that holds no other values."""
-    if tag == "...":
-        return ...
-    if tag == "fn":
-        return _a_function
-    if tag == "?":
-        return _unknown(str(rest[0]))
-    if tag == "i":
-        return int(rest[0][: MOST_BITS // 4 + 4], 16)
-    if tag == "f":
-        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[rest[0]]
-    if tag == "c":
-        real, imaginary = (
-            _single(*part[:1], part[1:], budget) if isinstance(part, list) else part
-            for part in rest
-        )
-        return complex(real, imaginary)
-    if tag == "b":
-        return base64.b64decode(rest[0])
-    if tag == "r":
-        return range(*(int(n[1], 16) if isinstance(n, list) else n for n in rest))
-    if tag == "a":
-        return _decoded_array(*rest, budget)
-    raise ValueError(f"unknown tag {tag!r:.20}")
 
 
 def _decoded_array(dtype, shape, raw, budget):
@@ -241,3 +214,14 @@ def _unknown(name):
     """Return an object of which nothing is known but the name of its type."""
     name = re.sub(r"[^\w .\[\]]", "", name)[:60] or "algo"
     return type(name, (), {"__slots__": (), "__repr__": lambda self: f"algo de tipo {name}"})()
+
+
+# What holds no other values.
+SINGLE = {
+    "...": lambda: ...,
+    "fn": lambda: _a_function,
+    "?": lambda name: _unknown(str(name)),
+    "c": lambda real, imaginary: complex(real, imaginary),  # which are no texts then
+    "b": lambda text: base64.b64decode(text),
+    "r": range,
+}

@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from musiclab.course.parameters import EXHAUSTED
@@ -114,6 +116,14 @@ def plain_id(name):
     return f"de-{plain}" if _RESERVED.fullmatch(plain) else plain
 
 
+def free_name(wanted, taken):
+    """Return a name, with a number behind it where it is among those taken, and add it to them."""
+    numbered = (f"{wanted}-{k}" for k in count(2))
+    name = next(name for name in chain([wanted], numbered) if name not in taken)
+    taken.add(name)
+    return name
+
+
 # The files there are
 
 
@@ -141,10 +151,14 @@ def _in_folder(root):
 def _file(one, parts):
     about = one.stat(follow_symlinks=False)
     when = datetime.fromtimestamp(about.st_mtime).isoformat(" ", "seconds")
-    refused = "" if stat.S_ISREG(about.st_mode) else "no es un fichero normal"
-    refused = "es un enlace" if stat.S_ISLNK(about.st_mode) else refused
-    path = one.path
-    return _Entry(parts, about.st_size, when, lambda most: read_regular(path, most), refused)
+    read = partial(read_regular, one.path)
+    return _Entry(parts, about.st_size, when, read, _refused(about.st_mode))
+
+
+def _refused(mode):
+    """Return why a file of a mode is not looked at, or ""; a zip may say no mode."""
+    known = {0: "", stat.S_IFREG: "", stat.S_IFLNK: "es un enlace"}
+    return known.get(stat.S_IFMT(mode), "no es un fichero normal")
 
 
 def _in_zip(archive):
@@ -154,15 +168,12 @@ def _in_zip(archive):
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if info.is_dir() or not parts or any(_hidden(part) for part in parts if part != ".."):
             continue
-        mode = info.external_attr >> 16
-        refused = ""
+        refused = _refused(info.external_attr >> 16)
         if parts[0] == "/" or ".." in parts or re.match("[A-Za-z]:", parts[0]):
             parts, refused = (f"fuera-{parts[-1]}",), "su ruta sale de la carpeta"
-        elif mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            refused = "es un enlace" if stat.S_ISLNK(mode) else "no es un fichero normal"
         elif info.flag_bits & 1:
-            refused = "tiene contraseña"
-        read = lambda most, info=info: _read_zipped(archive, info, most)
+            refused = refused or "tiene contraseña"
+        read = partial(_read_zipped, archive, info)
         entries.append(_Entry(parts[:DEEPEST], info.file_size, _zip_time(info), read, refused))
         _check_number(entries, archive.filename)
     return entries
@@ -223,14 +234,6 @@ def _unwrapped(entries):
 # Whose they are
 
 
-@dataclass(frozen=True)
-class _Owner:
-    id: str
-    name: str
-    lms: str = ""
-    late: bool = False
-
-
 def _submissions(entries, stem, source):
     canvas = _is_canvas(entries)
     owned = {}
@@ -245,43 +248,39 @@ def _submissions(entries, stem, source):
         )
     budget, taken, found = [MOST_IN_ALL], set(), []
     for owner in sorted(owned, key=lambda one: (one.id, one.name)):
-        number = next(k for k in range(1, MOST_FILES + 2) if _numbered(owner.id, k) not in taken)
-        taken.add(_numbered(owner.id, number))
-        found.append(_submission(owner, _numbered(owner.id, number), owned[owner], stem, budget))
+        name = free_name(owner.id, taken)
+        found.append(_submission(owner, name, owned[owner], stem, budget))
     return found
 
 
-def _numbered(name, number):
-    return name if number == 1 else f"{name}-{number}"
-
-
 def _is_canvas(entries):
-    names = [entry.parts[0] for entry in entries if len(entry.parts) == 1]
-    return bool(names) and len(names) == len(entries) and all(map(_CANVAS.fullmatch, names))
+    flat = all(len(entry.parts) == 1 for entry in entries)
+    return bool(entries) and flat and all(_CANVAS.fullmatch(e.parts[0]) for e in entries)
 
 
 def _owner(entry, canvas, stem):
-    """Return (whose a file is, or None, its name among that student's files)."""
+    """Return (an empty Submission of whose a file is, or None, its name among that one's files)."""
     first, rest = clean(entry.parts[0]), "/".join(map(clean, entry.parts[1:]))
     if found := _MOODLE.fullmatch(first):
         name = found["name"].rstrip("_")
         if not name or name.lower() in _BLIND:
             name = f"{name} {found['id']}".strip()
         number = found["id"]
-        owner = _Owner(number or plain_id(name), name, "moodle" if number else "")
+        owner = Submission(number or plain_id(name), name, lms="moodle" if number else "")
         # What was typed into Moodle's own field is no notebook.
         return (owner if found["kind"] == "file" else None), rest or found["rest"]
     if canvas:
         found = _CANVAS.fullmatch(first)
-        return _Owner(found["id"], found["name"], "canvas", bool(found["late"])), found["rest"]
+        owner = Submission(found["id"], found["name"], late=bool(found["late"]), lms="canvas")
+        return owner, found["rest"]
     if rest:
-        return _Owner(plain_id(first), first), rest
+        return Submission(plain_id(first), first), rest
     if not _kind(entry):
         return None, first
     name = PurePosixPath(first).stem
     if stem and name.startswith(stem):
         name = name.removeprefix(stem).strip(" _-.()") or name
-    return _Owner(plain_id(name), name), first
+    return Submission(plain_id(name), name), first
 
 
 def _kind(entry):
@@ -290,14 +289,11 @@ def _kind(entry):
 
 def _submission(owner, name, files, stem, budget):
     """Return the Submission of a student's files: the last of the notebooks that fit."""
-    notes = []
-    for file, entry in files:
-        if entry.refused:
-            notes.append(f"«{file}» se deja fuera: {entry.refused}.")
+    notes = [f"«{file}» se deja fuera: {one.refused}." for file, one in files if one.refused]
     good = [(file, entry) for file, entry in files if not entry.refused]
     notebooks = [(file, entry) for file, entry in good if _kind(entry) == "cuaderno"]
     packed = [file for file, entry in good if _kind(entry) == "zip"]
-    made = Submission(name, owner.name, late=owner.late, lms=owner.lms)
+    made = replace(owner, id=name)
     if not notebooks:
         problem = "No hay ningún cuaderno (.ipynb) en la entrega."
         if packed:
@@ -333,9 +329,8 @@ def _without_outputs(data):
     try:
         notebook = json.loads(data)
         for cell in notebook["cells"]:
-            cell.pop("outputs", None)
-            cell.pop("attachments", None)
-            cell.pop("execution_count", None)
+            for key in ("outputs", "attachments", "execution_count"):
+                cell.pop(key, None)
         return json.dumps(notebook).encode()
     except (ValueError, TypeError, KeyError, AttributeError, *EXHAUSTED):
         return data

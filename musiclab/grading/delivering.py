@@ -20,10 +20,10 @@ def deliver(class_, students, assignment, folder, worksheet, canvas):
     if worksheet:
         filled = fill_worksheet(worksheet, marks)
         ids |= filled.ids
-        said += _filled(filled, write_bytes(folder / "moodle.csv", filled.data), "de Moodle")
+        said += _filled(filled, folder / "moodle.csv", "de Moodle")
     if canvas:
         filled = fill_canvas(canvas, marks, assignment.stem)
-        said += _filled(filled, write_bytes(folder / "canvas.csv", filled.data), "de Canvas")
+        said += _filled(filled, folder / "canvas.csv", "de Canvas")
     pages = {one.id: feedback_page(one, assignment.title) for one in students}
     known = {f"{name}.html" for name in pages}
     for old in (folder / "feedback").glob("*.html"):
@@ -73,7 +73,7 @@ def _add_marks(one, folder):
 
 
 def _filled(filled, path, whose):
-    said = [f"La hoja {whose} está rellena en {shown(path)}."]
+    said = [f"La hoja {whose} está rellena en {shown(write_bytes(path, filled.data))}."]
     for names, sentence in (
         (filled.zeros, "Con un 0, que al importar puede no escribirse: ponlo a mano a"),
         (filled.unknown, "Sin fila en la hoja:"),

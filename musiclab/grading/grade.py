@@ -10,77 +10,59 @@ the end, so that a mended one needs no run.
 import json
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from musiclab.course.parameters import EXHAUSTED, NOTEBOOKS, read_notebook, read_parameters
-from musiclab.errors import GradingError, ReleaseError
+from musiclab.errors import GradingError
 from musiclab.files import output_folder, read_regular, shown, write_json
 from musiclab.grading.collecting import MOST_BYTES, Submission, collect
 from musiclab.grading.confining import sweep
 from musiclab.grading.delivering import deliver
 from musiclab.grading.lms import fill_canvas, fill_worksheet, submission_times
+from musiclab.grading.machine import check_machine
 from musiclab.grading.release import EXERCISES, solutions
 from musiclab.grading.reporting import Graded, people
-from musiclab.grading.restoring import backbone_of
 from musiclab.grading.results import ItemResult, RunResult
-from musiclab.grading.rubric import Rubric, check_chosen, check_rubric, items_of, read_rubric
-from musiclab.grading.running import Task, code_digest, judged, modules_of, restored_of, run_all
+from musiclab.grading.rubric import Rubric, items_of, read_rubric
+from musiclab.grading.running import (
+    Assignment,
+    Task,
+    code_digest,
+    judged,
+    restored_of,
+    run_all,
+)
 from musiclab.grading.teams import (
     has_teams,
     numbered,
     read_members,
     spread,
     teams_of,
-    without_submission,
 )
 
 STATE, RESULTS = "calificacion.json", "results"
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """What a class was asked for.
-
-    stem: such as `02_representar_la_musica`; backbone: the released cells
-    parameters: {name: default} of its parameters cell
-    """
-
-    stem: str
-    backbone: tuple
-    rubric: Rubric
-    parameters: dict
-    digest: str
-
-    @property
-    def title(self):
-        """Return the notebook's heading."""
-        headings = (cell.source for cell in self.backbone if cell.source.startswith("# "))
-        first = next(headings, "").partition("\n")[0]
-        return first.removeprefix("# ").strip() or self.stem
-
-
 def load_assignment(name, root=NOTEBOOKS):
-    """Return the Assignment of a number or name; raise GradingError where something is missing."""
-    try:
-        (source,) = solutions([name], root)
-    except ReleaseError as error:
-        raise GradingError(str(error)) from error
+    """Return the Assignment of a number or name.
+
+    Raises ReleaseError for a name that is none, and GradingError where something is missing.
+    """
+    (source,) = solutions([name], root)
     path, rubric_path = Path(root) / EXERCISES / source.name, source.with_suffix(".yaml")
     for one in (path, rubric_path):
         if not one.is_file():
             raise GradingError(f"no existe «{shown(one.name)}»; ejecuta make release, que lo hace")
-    rubric, released = read_rubric(rubric_path), read_notebook(path)
-    check_rubric(rubric, released, rubric_path)
-    assignment = _assignment(source.stem, path, released, rubric)
-    check_chosen(rubric, assignment.parameters, rubric_path)
-    return assignment
+    released = read_notebook(path)
+    rubric = read_rubric(rubric_path, released, read_parameters(path))
+    return _assignment(path, released, rubric)
 
 
-def _assignment(stem, path, released, rubric):
+def _assignment(path, released, rubric):
     digest = sha256(path.read_bytes()).hexdigest()
-    return Assignment(stem, backbone_of(released), rubric, read_parameters(path), digest)
+    return Assignment(path.stem, released.cells, rubric, read_parameters(path), digest)
 
 
 def grade(
@@ -120,7 +102,9 @@ def grade(
     if canvas:
         fill_canvas(canvas, (), assignment.stem)
     teams = teams or (worksheet if worksheet and has_teams(worksheet) else None)
-    members = _members(teams, worksheet)
+    members = read_members(teams) if teams else ()
+    if members and worksheet:
+        members = numbered(members, worksheet)
     handed_in = collect(submissions, assignment.stem)
     shared = teams_of(handed_in, members, teams) if members else {}
     times = {one.id: times.get(one.id, "") for one in handed_in if one.lms == "moodle"} | {
@@ -145,23 +129,14 @@ def grade(
             leftover.unlink()
     run_all(todo, judge, n_jobs, cluster, lambda one: write_json(_path(one["id"], folder), one))
     class_ = [_graded(one, assignment, folder, times) for one in handed_in]
-    students, said = spread(class_, shared, teams) if shared else (class_, [])
-    said += without_submission(members, shared)
+    students, said = spread(class_, members, shared, teams) if shared else (class_, [])
     for sentence in [*said, *deliver(class_, students, assignment, folder, worksheet, canvas)]:
         show(sentence)
     return students
 
 
-def _members(teams, worksheet):
-    """Return the Members of all teams, with their numbers where there is a worksheet."""
-    members = read_members(teams) if teams else ()
-    return numbered(members, worksheet) if members and worksheet else members
-
-
 def check_isolation():
     """Raise GradingError, with the remedy, where this machine cannot isolate."""
-    from musiclab.grading.machine import check_machine
-
     machine = check_machine()
     if not machine.isolates:
         raise GradingError(
@@ -176,37 +151,24 @@ def check_own(path, name, root=NOTEBOOKS, judge=None):
     As a teacher's grader restores, runs and judges it, isolated where the machine can.
     Raises GradingError where there is nothing to run.
     """
-    released_path = _released_path(name, root)
-    released = read_notebook(released_path)
-    shown_seed = {k: v for k, v in read_parameters(released_path).items() if k == "SEED"}
-    rubric = Rubric(items_of(released), parameters=shown_seed)
-    assignment = _assignment(released_path.stem, released_path, released, rubric)
+    released_path = solutions([name], root, EXERCISES)[0]
+    released, defaults = read_notebook(released_path), read_parameters(released_path)
+    rubric = Rubric(
+        items_of(released), parameters={k: v for k, v in defaults.items() if k == "SEED"}
+    )
+    assignment = _assignment(released_path, released, rubric)
     try:
         data = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise GradingError(
             f"no se puede leer «{shown(path)}»; abre tu copia del curso con musiclab lab"
         ) from error
-    isolation = "none"
-    if judge is None:
-        from musiclab.grading.machine import check_machine
-
-        isolation = check_machine().isolation
-    seed = assignment.parameters.get("SEED", 0)
-    task = _task(Submission("tuya", "", data), assignment, seed, isolation)
+    isolation = check_machine().isolation if judge is None else "none"
+    task = _task(Submission("tuya", "", data), assignment, defaults.get("SEED", 0), isolation)
     restored = restored_of(task)
     if restored.problem:
         raise GradingError(f"«{shown(path)}»: {restored.problem}")
     return judged(task, restored, judge), restored.notes
-
-
-def _released_path(name, root):
-    found = sorted((Path(root) / EXERCISES).glob("*.ipynb"))
-    for path in found:
-        if name == path.stem or path.name.startswith(f"{name}_"):
-            return path
-    known = ", ".join(path.stem for path in found) or "ninguno"
-    raise GradingError(f"no existe el cuaderno de ejercicios «{name}»; los que hay son {known}")
 
 
 # What has been done, and what has not
@@ -236,47 +198,22 @@ def _path(name, folder):
 
 
 def _task(one, assignment, seed, isolation):
-    """Return the Task of a submission, with a key of all that its result hangs on."""
-    items = assignment.rubric.items
     parameters = assignment.rubric.parameters_of(one.id, assignment.parameters, seed)
-    code = code_digest(modules_of(items))
-    asked = [(item.grade_id, item.kind, item.file, item.wanted, item.tolerance) for item in items]
-    parts = (
-        sha256(one.data).hexdigest(),
-        assignment.digest,
-        code,
-        seed,
-        isolation,
-        parameters,
-        asked,
-    )
-    key = sha256(repr(parts).encode()).hexdigest()
-    return Task(
-        one.id,
-        one.name,
-        one.data,
-        key,
-        code,
-        assignment.backbone,
-        items,
-        assignment.digest,
-        seed,
-        parameters,
-        isolation,
-    )
+    return Task(one, assignment, seed, parameters, isolation, code_digest())
 
 
 def _is_done(task, folder):
     """Whether a submission's result is there, for the same key."""
     try:
-        result = json.loads(_path(task.id, folder).read_text(encoding="utf-8"))
+        result = json.loads(_path(task.submission.id, folder).read_text(encoding="utf-8"))
         run = _run_result(result["run"]) if result["run"] else None
     except (OSError, ValueError, TypeError, KeyError, *EXHAUSTED):
         return False
+    if run is None or result.get("key") != task.key:
+        return result.get("key") == task.key
+    points = {one.grade_id: one.points for one in run.items}
     # The grader's own fault is tried again.
-    points = {one.grade_id: one.points for one in run.items} if run else {}
-    whole = run is None or {item.grade_id for item in task.items} <= points.keys()
-    return result.get("key") == task.key and whole and None not in points.values()
+    return {item.grade_id for item in task.items} <= points.keys() and None not in points.values()
 
 
 def _run_result(data):
@@ -298,17 +235,16 @@ def _graded(one, assignment, folder, times):
     rubric = assignment.rubric
     hints = {item.grade_id: item.hint for item in rubric.items if item.hint}
     made = Graded(
-        one.id, one.name, one.lms, one.file, None, None, rubric.total, hints=hints, notes=one.notes
+        one.id, one.name, one.lms, one.file, None, 0.0, rubric.total, hints=hints, notes=one.notes
     )
     if one.problem:
-        points = None if one.own_fault else 0.0
-        return replace(made, points=points, problem=one.problem)
+        return replace(made, points=None if one.own_fault else 0.0, problem=one.problem)
     result = json.loads(_path(one.id, folder).read_text(encoding="utf-8"))
-    notes = (*one.notes, *result.get("notes", ()))
+    notes = [*one.notes, *result.get("notes", ())]
     own = {k: v for k, v in result.get("parameters", {}).items() if rubric.is_own(k)}
-    made = replace(made, notes=notes, written=tuple(result.get("written", ())), parameters=own)
+    made = replace(made, notes=notes, written=result.get("written", ()), parameters=own)
     if result["run"] is None:
-        return replace(made, points=0.0, problem=result["problem"])
+        return replace(made, problem=result["problem"])
     run = rubric.mark(_run_result(result["run"]))
     points = [item.points for item in run.items]
     lost = 0.0
@@ -316,7 +252,7 @@ def _graded(one, assignment, folder, times):
         when = times.get(one.id, "")
         if not when and one.when:
             when = one.when
-            made = replace(made, notes=(*notes, f"Hora de entrega, la del fichero: {when}."))
+            notes.append(f"Hora de entrega, la del fichero: {when}.")
         lost = rubric.late.share_lost(when, one.late)
     total = None if None in points else round(sum(points) * (1 - lost), 4)
     return replace(made, run=run, points=total, lost=lost)

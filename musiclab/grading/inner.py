@@ -8,6 +8,8 @@ process and may change all of it. No expected value ever comes in.
 """
 
 import contextlib
+import importlib
+import io
 import json
 import os
 import random
@@ -20,8 +22,8 @@ MOST_ANSWER = 8 * 2**20  # characters of a line
 OUTPUTS = "text/plain"  # nobody looks at the figures of a run that is graded
 
 
-class _Printed:
-    """A standard output that only knows whether anything was written."""
+class _Printed(io.TextIOBase):
+    """A standard output that only knows whether anything was written, and cannot be closed."""
 
     encoding, errors, closed = "utf-8", "replace", False
 
@@ -32,16 +34,6 @@ class _Printed:
         self.anything = self.anything or bool(text.strip())
         return len(text)
 
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
-
-    def flush(self):
-        pass
-
-    def isatty(self):
-        return False
-
     def fileno(self):
         return 1
 
@@ -50,7 +42,6 @@ def main():
     """Answer requests until there are none, and end without any goodbye."""
     requests, answers = _private_pipes()
     home = _settle()
-    codec = _load_codec()
     shell = None
     _send(answers, {"ready": True})
     for line in requests:
@@ -64,11 +55,11 @@ def main():
                     _send(answers, {"cell": place, "error": error})
             answer = {"ran": True}
         elif "look" in request:
-            answer = look(codec, shell.user_ns, request["look"])
+            answer = look(shell.user_ns, request["look"])
         elif "file" in request:
-            answer = read_file(codec, home, request["file"])
+            answer = read_file(home, request["file"])
         else:
-            answer = call(codec, shell.user_ns, request)
+            answer = call(shell.user_ns, request)
         _send(answers, answer | {"id": request["id"]})
     os._exit(0)
 
@@ -84,12 +75,10 @@ def _private_pipes():
 
 
 def _send(answers, data):
-    line = json.dumps(data) + "\n"
-    if len(line) > MOST_ANSWER:
-        line = (
-            json.dumps({"id": data.get("id"), "value": ["?", "un valor demasiado grande"]}) + "\n"
-        )
-    raw = line.encode()
+    line = json.dumps(data)
+    if len(line) >= MOST_ANSWER:
+        line = json.dumps({"id": data.get("id"), "value": ["?", codec.TOO_LARGE]})
+    raw = f"{line}\n".encode()
     while raw:
         raw = raw[os.write(answers, raw) :]
 
@@ -106,15 +95,6 @@ def _settle():
     os.chdir(place)  # a notebook writes to ../../runs
     sys.path.insert(0, sys.argv[1])
     return home
-
-
-def _load_codec():
-    folder = str(Path(__file__).parent)
-    sys.path.insert(0, folder)
-    import codec
-
-    sys.path.remove(folder)
-    return codec
 
 
 # The notebook
@@ -169,7 +149,7 @@ def run_cell(shell, source):
 # What the notebook defined
 
 
-def look(codec, names, name):
+def look(names, name):
     """Say what stands under a name: whether it is there, a stub or musiclab's own, and its value."""
     if name not in names:
         return {"found": False}
@@ -189,7 +169,7 @@ def look(codec, names, name):
     }
 
 
-def read_file(codec, home, name):
+def read_file(home, name):
     """Say whether the notebook wrote a file, and its bytes where it is a plain one."""
     from musiclab.files import read_regular
 
@@ -212,10 +192,9 @@ def is_musiclabs(value):
         return False
 
 
-def call(codec, names, request):
+def call(names, request):
     """Call a function on data, and say what came of it; of an exception only its kind."""
-    load = _loader(codec)
-    arguments = [codec.decode(argument, load) for argument in request["arguments"]]
+    arguments = [codec.decode(argument, _class_of) for argument in request["arguments"]]
     _seed(request["seed"])
     printed = _Printed()
     answer = {"value": None, "error": ""}
@@ -229,14 +208,9 @@ def call(codec, names, request):
     return answer | {"printed": printed.anything, "arguments": after}
 
 
-def _loader(codec):
-    """Return what makes an object of musiclab's own, such as a network of an exercise."""
-
-    def load(module, name, state):
-        __import__(module)
-        return codec.rebuilt(getattr(sys.modules[module], name), state)
-
-    return load
+def _class_of(module, name):
+    """Return a class of musiclab's own, such as a network of an exercise."""
+    return getattr(importlib.import_module(module), name)
 
 
 def _seed(seed):
@@ -250,4 +224,9 @@ def _seed(seed):
 
 
 if __name__ == "__main__":
+    # The codec lies beside this file, in a folder where nothing else is looked for.
+    sys.path.insert(0, str(Path(__file__).parent))
+    import codec
+
+    del sys.path[0]
     main()

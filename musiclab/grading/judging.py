@@ -24,7 +24,7 @@ from musiclab.exercises.calling import Outcome
 from musiclab.exercises.comparing import NAMES, difference, kind_of
 from musiclab.grading.borrowed import defines, is_borrowed
 from musiclab.grading.box import BROKEN_OFF, BUBBLEWRAP, NO_MEMORY, Box, BoxEndedError
-from musiclab.grading.codec import TOO_LARGE, decode, encode, rebuilt
+from musiclab.grading.codec import TOO_LARGE, decode, encode
 from musiclab.grading.confining import Limits
 from musiclab.grading.results import OUTPUTS, OWN_FAULT, ItemResult, RunResult
 
@@ -96,7 +96,7 @@ class _Sitting:
             left = self._end - time.monotonic()
             if left <= 0:
                 raise BoxEndedError("tiempo")
-            place = None
+            self._place = None
             try:
                 self.box = Box(self.limits, self.isolation, self.words).__enter__()
                 self.box.allow(min(self.limits.run_s, left))
@@ -104,32 +104,27 @@ class _Sitting:
                 self.has_run = True
             except BoxEndedError as error:
                 self._ended(error.reason)
-                place = getattr(error, "place", None)
-            if place is not None:
-                self._leave_out(place)
+                if self._place is not None:
+                    self._leave_out(self._place)
 
     def _run(self, seconds):
-        """Run all cells but those that are skipped; raise _EndedAtError with the cell that ended it."""
-        errors, place, n_heard = {}, 0, 0
+        """Run all cells but those that are skipped; keep in `_place` which one is run."""
+        errors, n_heard, self._place = {}, 0, 0
         end = time.monotonic() + seconds
         chosen = [(k, cell) for k, (_, cell) in enumerate(self.cells) if k not in self.skipped]
-        try:
-            key = self._send({"cells": chosen})
-            while (answer := self.box.receive()).get("id") != key:
-                n_heard += 1
-                if n_heard > 2 * len(chosen):  # a cell begins, and may end with an error
-                    self.box.end("respuesta")
-                k = answer.get("cell")
-                if type(k) is int and 0 <= k < len(self.cells):
-                    place = k
-                    if "error" in answer:
-                        errors[k] = _word(answer["error"])
-                    else:
-                        self.box.allow(min(self.limits.cell_s, end - time.monotonic()))
-        except BoxEndedError as error:
-            raise _EndedAtError(error.reason, place) from error
-        for k, reason in self.skipped.items():
-            errors[k] = reason
+        key = self._send({"cells": chosen})
+        while (answer := self.box.receive()).get("id") != key:
+            n_heard += 1
+            if n_heard > 2 * len(chosen):  # a cell begins, and may end with an error
+                self.box.end("respuesta")
+            k = answer.get("cell")
+            if type(k) is int and 0 <= k < len(self.cells):
+                self._place = k
+                if "error" in answer:
+                    errors[k] = _word(answer["error"])
+                else:
+                    self.box.allow(min(self.limits.cell_s, end - time.monotonic()))
+        errors |= self.skipped
         self.errors = [f"{errors[k]} en {self.cells[k][0]}" for k in sorted(errors)]
 
     def _leave_out(self, place):
@@ -180,12 +175,6 @@ def _imported_words(cells):
     )
 
 
-class _EndedAtError(BoxEndedError):
-    def __init__(self, reason, place):
-        super().__init__(reason)
-        self.place = place
-
-
 # An item
 
 
@@ -199,10 +188,7 @@ def _judged(item, cells, sitting, seed):
     try:
         if item.kind == "artifact":
             return result(*_artifact(item, sitting))
-        exercise = _exercise(item)
-        if isinstance(exercise, Exercise):
-            return result(*_function(exercise, cells, sitting, seed))
-        return result(*_question(exercise, cells, sitting))
+        return result(*_answer(_exercise(item), cells, sitting, seed))
     except BoxEndedError as error:
         return result(WRONG, f"No se puede leer: {STOPPED.get(error.reason, error.reason)}.")
     except _OwnFaultError as error:
@@ -214,21 +200,12 @@ def _judged(item, cells, sitting, seed):
 
 
 def _exercise(item):
-    try:
-        module = importlib.import_module(f"musiclab.exercises.{item.module}")
-        exercise = module.ALL[item.grade_id]
-    except (ImportError, AttributeError, KeyError) as error:
-        raise _OwnFaultError(
-            f"No hay ningún ejercicio «{item.grade_id}» en musiclab.exercises.{item.module}."
-        ) from error
-    kind = {"function": Exercise, "question": Question}.get(item.kind)
-    if kind is None or not isinstance(exercise, kind):
-        raise _OwnFaultError(f"«{item.grade_id}» no es de la clase «{item.kind}».")
-    if kind is Exercise:
-        exercise = dataclasses.replace(exercise, show=None)  # a class of 500 needs no pictures
-    if item.tolerance is None:
-        return exercise
-    return dataclasses.replace(exercise, tolerance=item.tolerance)
+    """Return the Exercise or Question of an item, as the rubric wants it."""
+    exercise = importlib.import_module(f"musiclab.exercises.{item.module}").ALL[item.grade_id]
+    wanted = {} if item.tolerance is None else {"tolerance": item.tolerance}
+    if isinstance(exercise, Exercise):
+        wanted["show"] = None  # a class of 500 needs no pictures
+    return dataclasses.replace(exercise, **wanted)
 
 
 def _artifact(item, sitting):
@@ -247,34 +224,23 @@ def _artifact(item, sitting):
     return verdict.status, verdict.reason
 
 
-def _looked(name, cells, sitting):
-    """Return (what stands under a name, None), or (None, the verdict where nothing can be judged)."""
+def _answer(exercise, cells, sitting, seed):
+    """Return the verdict on what stands under the name of an Exercise or a Question."""
+    name = exercise.name
     seen = sitting.ask({"look": name}, sitting.limits.call_s)
     if not seen.get("found"):
         if defines(cells, name):
-            return None, (WRONG, f"«{name}» no está definida: su celda se detiene antes.")
-        return None, (PENDING, f"Falta «{name}».")
+            return WRONG, f"«{name}» no está definida: su celda se detiene antes."
+        return PENDING, f"Falta «{name}»."
     if seen.get("own") or is_borrowed(cells, name):
-        return None, (WRONG, BORROWED, "borrowed")
-    return seen, None
-
-
-def _question(question, cells, sitting):
-    seen, verdict = _looked(question.name, cells, sitting)
-    if verdict:
-        return verdict
-    said = question.check(_decoded(seen.get("value")))
-    return said.status, said.reason
-
-
-def _function(exercise, cells, sitting, seed):
-    seen, verdict = _looked(exercise.name, cells, sitting)
-    if verdict:
-        return verdict
+        return WRONG, BORROWED, "borrowed"
+    if isinstance(exercise, Question):
+        said = exercise.check(_decoded(seen.get("value")))
+        return said.status, said.reason
     if seen.get("stub") or seen.get("value") in (None, ["..."]):
         return PENDING, "La función está sin escribir."
     if not seen.get("callable"):
-        return WRONG, f"«{exercise.name}» debe ser una función: usa def."
+        return WRONG, f"«{name}» debe ser una función: usa def."
     calls = _Calls(exercise, sitting, seed)
     verdict = exercise.judge(calls, seed)
     if verdict.status == RIGHT:
@@ -313,8 +279,10 @@ class _Calls:
         if answer.get("error"):
             return Outcome(error=_word(answer["error"]))
         try:
-            load = _loader(arguments)
-            left = tuple(decode(one, load) for one in answer.get("arguments", []))
+            # An object is made again only of the same class as one of the arguments.
+            sent = {(type(one).__module__, type(one).__name__): type(one) for one in arguments}
+            class_of = lambda *key: sent[key]
+            left = tuple(decode(one, class_of) for one in answer.get("arguments", []))
         except ValueError:
             left = ()
         if len(left) != len(arguments):
@@ -330,18 +298,6 @@ def _sent(argument):
             f"Un caso tiene un argumento de tipo {data[1]}, que no se puede enviar."
         )
     return data
-
-
-def _loader(arguments):
-    """Return what makes an object again of the same class as one of the arguments."""
-    kinds = {(type(a).__module__, type(a).__name__): type(a) for a in arguments}
-
-    def load(module, name, state):
-        if (module, name) not in kinds or type(state) is not dict:
-            raise ValueError("not an object that was sent")
-        return rebuilt(kinds[module, name], state)
-
-    return load
 
 
 def _decoded(data):
@@ -363,10 +319,8 @@ def _without_inputs(exercise, verdict, outcome):
     if verdict.misconception in FAULTS:
         return FAULTS[verdict.misconception]
     if verdict.misconception == "exception":
-        said = STOPPED.get(outcome.error)
-        if said:
-            return f"Con una de las entradas {said}."
-        return f"Con una de las entradas se detiene con {_known_error(outcome.error)}."
+        said = STOPPED.get(outcome.error) or f"se detiene con {_known_error(outcome.error)}"
+        return f"Con una de las entradas {said}."
     kinds = [kind_of(value) for value in (verdict.got, verdict.expected)]
     if kinds[0] not in {*NAMES, TOO_LARGE}:
         # The name of a class of the student's could say what came in.

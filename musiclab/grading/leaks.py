@@ -32,16 +32,26 @@ _BETWEEN = {"de", "la", "el", "las", "los", "of", "the", "a"}
 _OPERATIONS = (ast.BinOp, ast.BoolOp, ast.Compare, ast.Call, ast.comprehension, ast.Subscript)
 
 
-def place(number, cell):
-    """Return how a cell is named to its author: its number from 1, and its id."""
-    name = grade_id(cell) or cell.get("id", "")
-    return f"celda {number}" + (f" («{name}»)" if name else "")
+def placed(notebook):
+    """Yield how each cell is named to its author, by its number from 1 and its id, and the cell."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        name = grade_id(cell) or cell.get("id", "")
+        yield f"celda {number}" + (f" («{name}»)" if name else ""), cell
 
 
 def grade_id(cell):
     """Return the name by which nbgrader knows a cell, or "" where it does not."""
+    return str(_about(cell).get("grade_id") or "")
+
+
+def flag(cell, name):
+    """Return whether nbgrader is told something of a cell, such as that it is `locked`."""
+    return bool(_about(cell).get(name))
+
+
+def _about(cell):
     meta = cell.metadata.get("nbgrader")
-    return str(meta.get("grade_id") or "") if isinstance(meta, dict) else ""
+    return meta if isinstance(meta, dict) else {}
 
 
 def regions(cell, where):
@@ -126,8 +136,7 @@ def check_leaks(notebook, secrets):
         name: [line for line in map(_bare, lines) if is_telling(line, name)]
         for name, lines in secrets.items()
     }
-    for number, cell in enumerate(notebook.cells, start=1):
-        where = place(number, cell)
+    for where, cell in placed(notebook):
         _check(cell.source, "el texto", where, telling, cell.cell_type)
         for key, said in (
             ("metadata", "los metadatos"),

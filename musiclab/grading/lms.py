@@ -11,6 +11,7 @@ import io
 import re
 import unicodedata
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,8 +23,8 @@ MOST_BYTES = 2**25
 FORMULAS = "=+-@\t\r"
 _NUMBER = re.compile(r"-?|[-+]?\d+([.,]\d+)?%?")
 _MONTHS = (
-    "january february march april may june july august september october november december",
-    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "january february march april may june july august september october november december "
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
 )
 _DATE = re.compile(
     r"(\d{1,2}) (?:de )?([a-z]+) (?:de )?(\d{4}), ?(\d{1,2}):(\d{2})(?: ?([ap])\.? ?m)?"
@@ -100,29 +101,13 @@ def fill_worksheet(path, marks):
             "columnas «Identificador» y «Calificación»; descárgala de la tarea"
         )
     people = [
-        _Row(k, last_number(cell_of(row, columns, "identifier")), cell_of(row, columns, "name"))
+        (k, last_number(cell_of(row, columns, "identifier")), cell_of(row, columns, "name"))
         for k, row in enumerate(rows)
         if k and any(row)
     ]
+    maximum_of = lambda row: _maximum(cell_of(row, columns, "maximum"), path)
     found, unknown = _matched(marks, people, "moodle")
-    ids, zeros, untouched = {}, [], []
-    for k, mark in found.items():
-        row = rows[k]
-        row += [""] * (len(rows[0]) - len(row))
-        ids[mark.id] = last_number(cell_of(row, columns, "identifier"))
-        if cell_of(row, columns, "may_change").strip().lower() == "no":
-            untouched.append(mark.name)
-            continue
-        if mark.share is None:
-            continue
-        grade = mark.share * _maximum(cell_of(row, columns, "maximum"), path)
-        row[columns["grade"]] = f"{grade:.2f}"
-        if round(grade, 2) == 0:
-            zeros.append(mark.name)
-        if "comments" in columns:
-            row[columns["comments"]] = mark.comment
-    data = as_csv(_guarded(rows, columns["identifier"]), delimiter)
-    return Filled(data, ids, tuple(zeros), unknown, tuple(untouched))
+    return _filled(rows, delimiter, columns, found, unknown, maximum_of)
 
 
 def submission_times(path):
@@ -143,15 +128,12 @@ def read_date(text):
     if not found:
         return None
     day, word, year, hour, minute, half = found.groups()
-    for names in _MONTHS:
-        if word in names.split():
-            month = names.split().index(word) + 1
-            shift = 12 * (half == "p") - 12 * (half is not None and int(hour) == 12)
-            try:
-                return datetime(int(year), month, int(day), int(hour) + shift, int(minute))
-            except ValueError:
-                return None
-    return None
+    shift = 12 * (half == "p") - 12 * (half is not None and int(hour) == 12)
+    try:
+        month = _MONTHS.split().index(word) % 12 + 1
+        return datetime(int(year), month, int(day), int(hour) + shift, int(minute))
+    except ValueError:
+        return None
 
 
 def feedback_zip(pages):
@@ -192,22 +174,13 @@ def fill_canvas(path, marks, stem):
     maximum = _maximum("".join(points[column : column + 1]), path)
     first = rows.index(points) + 1
     people = [
-        _Row(k, row[own].strip(), row[0])
+        (k, row[own].strip(), row[0])
         for k, row in enumerate(rows)
         if k >= first and len(row) > own and row[own].strip().isdigit()
     ]
     found, unknown = _matched(marks, people, "canvas")
-    ids, zeros = {}, []
-    for k, mark in found.items():
-        ids[mark.id] = rows[k][own].strip()
-        if mark.share is None:
-            continue
-        rows[k] += [""] * (len(titles) - len(rows[k]))
-        grade = mark.share * maximum
-        rows[k][column] = f"{grade:.2f}"
-        if round(grade, 2) == 0:
-            zeros.append(mark.name)
-    return Filled(as_csv(_guarded(rows, own), delimiter), ids, tuple(zeros), unknown)
+    columns = {"identifier": own, "grade": column}
+    return _filled(rows, delimiter, columns, found, unknown, lambda row: maximum)
 
 
 def _canvas_column(titles, stem, path):
@@ -216,11 +189,9 @@ def _canvas_column(titles, stem, path):
     number, _, words = stem.partition("_")
     wanted = folded(words.replace("_", " "))
     named = [k for k in columns if wanted and wanted in folded(titles[k])]
-    numbered = (
-        [k for k in columns if re.search(rf"\b0*{int(number)}\b(?!\)$)", titles[k])]
-        if (number.isdigit())
-        else []
-    )
+    numbered = []
+    if number.isdigit():
+        numbered = [k for k in columns if re.search(rf"\b0*{int(number)}\b(?!\)$)", titles[k])]
     for some in (named, numbered, columns):
         if len(some) == 1:
             return some[0]
@@ -231,13 +202,6 @@ def _canvas_column(titles, stem, path):
 
 
 # Tables
-
-
-@dataclass(frozen=True)
-class _Row:
-    number: int
-    id: str
-    name: str
 
 
 def read_rows(path):
@@ -268,11 +232,13 @@ def read_rows(path):
 
 def columns_of(header):
     """Return {key of HEADERS: number of its column} of a table's first row."""
-    known = {name: what for what, names in HEADERS.items() for name in names}
+    titles = [folded(title) for title in header]
     found = {}
-    for k, title in enumerate(header):
-        found.setdefault(known.get(folded(title)), k)
-    return {what: k for what, k in found.items() if what}
+    for what, names in HEADERS.items():
+        places = [titles.index(name) for name in names if name in titles]
+        if places:
+            found[what] = min(places)
+    return found
 
 
 def cell_of(row, columns, what):
@@ -314,33 +280,54 @@ def _maximum(text, path):
 def _matched(marks, people, lms):
     """Return ({number of a row: mark}, names of the submissions without a row).
 
+    people: (number of the row, number in the LMS, name) of each
+
     By the LMS's number where the submission has one, else by a name that
     only one person has, whatever the order of its words.
     """
-    by_id = {one.id: one.number for one in people if one.id}
-    by_name = {}
-    for one in people:
-        by_name.setdefault(_sorted(one.name), []).append(one.number)
-    asked = {}
-    for mark in marks:
-        asked.setdefault(_sorted(mark.name), []).append(mark)
+    by_id = {number: k for k, number, _ in people if number}
+    by_name, asked = {}, Counter(_sorted(mark.name) for mark in marks)
+    for k, _, name in people:
+        by_name.setdefault(_sorted(name), []).append(k)
     found, unknown = {}, []
     for mark in marks:
-        rows = by_name.get(_sorted(mark.name), [])
-        number = by_id.get(mark.id) if mark.lms == lms else None
-        if number is None and mark.lms != lms and len(rows) == len(asked[_sorted(mark.name)]) == 1:
-            number = rows[0]
-        if number is None or number in found:
+        name = _sorted(mark.name)
+        rows = by_name.get(name, [])
+        if mark.lms == lms:
+            k = by_id.get(mark.id)
+        else:
+            k = rows[0] if len(rows) == asked[name] == 1 else None
+        if k is None or k in found:
             unknown.append(mark.name)
         else:
-            found[number] = mark
+            found[k] = mark
     return found, tuple(unknown)
+
+
+def _filled(rows, delimiter, columns, found, unknown, maximum_of):
+    """Return a table Filled with the marks of some rows.
+
+    columns: {key of HEADERS: number}; maximum_of: gives the full mark of a row
+    """
+    ids, zeros, untouched = {}, [], []
+    for k, mark in found.items():
+        row = rows[k]
+        row += [""] * (len(rows[0]) - len(row))
+        ids[mark.id] = last_number(cell_of(row, columns, "identifier"))
+        if cell_of(row, columns, "may_change").strip().lower() == "no":
+            untouched.append(mark.name)
+        elif mark.share is not None:
+            grade = mark.share * maximum_of(row)
+            row[columns["grade"]] = f"{grade:.2f}"
+            if round(grade, 2) == 0:
+                zeros.append(mark.name)
+            if "comments" in columns:
+                row[columns["comments"]] = mark.comment
+    # No cell is a formula but the one that says who, which stays.
+    who = columns["identifier"]
+    safe_rows = [[c if k == who else safe(c) for k, c in enumerate(row)] for row in rows]
+    return Filled(as_csv(safe_rows, delimiter), ids, tuple(zeros), unknown, tuple(untouched))
 
 
 def _sorted(name):
     return tuple(sorted(words_of(name)))
-
-
-def _guarded(rows, kept):
-    """Return rows in which no cell is a formula; the column `kept` says who, and stays."""
-    return [[cell if k == kept else safe(cell) for k, cell in enumerate(row)] for row in rows]

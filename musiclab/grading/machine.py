@@ -18,34 +18,31 @@ class Machine:
     """What a machine can do: whether it isolates, and Spanish sentences that say why not."""
 
     isolates: bool
-    isolation: str
     sentences: tuple[str, ...]
+
+    @property
+    def isolation(self):
+        """Return how submissions are run here."""
+        return BUBBLEWRAP if self.isolates else NONE
 
 
 def check_machine():
     """Start a box, look out of it, and say what this machine can do and what to install."""
     if missing := missing_tools():
-        return Machine(False, NONE, _advice(missing))
+        return Machine(False, _advice(missing))
     try:
         start = time.monotonic()
         with Box(Limits(cell_s=30), words=None):
             seconds = f"{time.monotonic() - start:.1f}".replace(".", ",")
     except GradingError as error:
-        return Machine(False, NONE, (str(error), *_hints()))
+        return Machine(False, (str(error), *_hints()))
     free = available_memory() // MB
-    return Machine(
-        True,
-        BUBBLEWRAP,
-        (
-            f"{_version()} aísla las entregas; una caja arranca en {seconds} s",
-            f"quedan {free} MB de memoria; cada entrega puede usar {Limits().memory_mb}",
-        ),
-    )
-
-
-def _version():
     said = subprocess.run(["bwrap", "--version"], check=False, capture_output=True, text=True)
-    return said.stdout.strip() or "bubblewrap"
+    sentences = (
+        f"{said.stdout.strip() or BUBBLEWRAP} aísla las entregas; una caja arranca en {seconds} s",
+        f"quedan {free} MB de memoria; cada entrega puede usar {Limits().memory_mb}",
+    )
+    return Machine(True, sentences)
 
 
 def _advice(missing):

@@ -11,10 +11,12 @@ import importlib
 import symtable
 from collections import Counter
 
+from musiclab.course.parameters import EXHAUSTED
 from musiclab.errors import ReleaseError
-from musiclab.grading.leaks import grade_id, place, unaccented
+from musiclab.grading.leaks import grade_id, placed, unaccented
 
 EXERCISES, PREFIX = "musiclab.exercises", "check_"
+UNREADABLE, NOTHING = (SyntaxError, ValueError, *EXHAUSTED), (frozenset(), frozenset())
 SOLUTION, CHECK, READ_ONLY = "solution", "check", "read-only"
 
 
@@ -43,7 +45,7 @@ def kind_of(cell, where):
 
 def check_pairs(notebook):
     """Raise ReleaseError unless each solution cell has its check cell below, and it its exercise."""
-    cells = [(place(k, cell), cell) for k, cell in enumerate(notebook.cells, start=1)]
+    cells = list(placed(notebook))
     kinds = [kind_of(cell, where) for where, cell in cells]
     counts = Counter(grade_id(cell) for _, cell in cells)
     seen, checked = {}, set()
@@ -94,11 +96,7 @@ def _check_of(cell, name, where, seen):
 def _imported_from(cell, name, where, argument):
     """Return the module from which a check cell takes its check, which it must call."""
     tree = parsed(_without_hidden(cell.source), where)
-    modules = [
-        node.module
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
-    ]
+    modules = modules_of(tree, name)
     calls = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Expr)]
     wanted = f"{name}({argument})"
     if len(modules) != 1 or not str(modules[0]).startswith(f"{EXERCISES}.") or wanted not in calls:
@@ -106,6 +104,15 @@ def _imported_from(cell, name, where, argument):
             f"{where}: debe decir «from {EXERCISES}.<tema> import {name}» y, debajo, «{wanted}»"
         )
     return modules[0]
+
+
+def modules_of(tree, name):
+    """Return the modules from which the statements of a cell take a name."""
+    return [
+        node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
+    ]
 
 
 def _without_hidden(source):
@@ -117,7 +124,7 @@ def parsed(source, where):
     """Return the syntax tree of a cell's source, or raise ReleaseError."""
     try:
         return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ReleaseError(
             f"{where}: no es código de Python que se pueda leer ({error}); revisa la sangría de las "
             "marcas y lo que queda fuera de ellas"
@@ -166,11 +173,10 @@ def check_stubs(solved, released):
     solved, released: the notebook with its solutions, and without them
     """
     hidden, known = {}, set()
-    pairs = list(zip(solved.cells, released.cells, strict=True))
-    for number, (before, after) in enumerate(pairs, start=1):
+    for (where, before), after in zip(placed(solved), released.cells, strict=True):
         if before.cell_type != "code":
             continue
-        where, name = place(number, before), grade_id(before)
+        name = grade_id(before)
         if before.metadata.get("nbgrader", {}).get("solution"):
             wanted = defined_name(before, name, where)
             parsed(after.source, where)
@@ -182,19 +188,20 @@ def check_stubs(solved, released):
                 )
             lost = names_of(before.source)[0] - bound
             hidden |= dict.fromkeys(lost, name)
-        known |= _names_or_none(after.source)[0]
-    for number, (_, after) in enumerate(pairs, start=1):
+        known |= (names_or_none(after.source) or NOTHING)[0]
+    for where, after in placed(released):
         if after.cell_type != "code":
             continue
-        for missing in sorted(_names_or_none(after.source)[1] & hidden.keys() - known):
+        for missing in sorted((names_or_none(after.source) or NOTHING)[1] & hidden.keys() - known):
             raise ReleaseError(
-                f"{place(number, after)}: usa «{missing}», que solo define la solución de "
+                f"{where}: usa «{missing}», que solo define la solución de "
                 f"«{hidden[missing]}»; defínelo fuera de las marcas"
             )
 
 
-def _names_or_none(source):
+def names_or_none(source):
+    """Return what `names_of` does, or None where it cannot, as of a cell with a magic."""
     try:
         return names_of(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a cell with a magic, say
-        return set(), set()
+    except UNREADABLE:
+        return None

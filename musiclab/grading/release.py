@@ -15,11 +15,13 @@ from musiclab.course.parameters import NOTEBOOKS, read_notebook, read_parameters
 from musiclab.course.runs import normalise
 from musiclab.errors import ParameterError, ReleaseError
 from musiclab.files import shown, write_bytes
-from musiclab.grading.leaks import check_leaks, grade_id, place, regions
+from musiclab.grading.leaks import check_leaks, grade_id, placed, regions
 from musiclab.grading.matching import CHECK, SOLUTION, check_pairs, check_stubs, kind_of
 
 SOLUTIONS, EXERCISES = "soluciones", "ejercicios"
 STUB = "# Escribe aquí tu código\npass"
+CLEARING = ("LockCells", "ClearSolutions", "ClearHiddenTests", "ClearMarkScheme")
+FINISHING = ("ClearOutput", "CheckCellMetadata", "ComputeChecksums")
 ALLOWED = {"SOLUTION": SOLUTION, "HIDDEN TESTS": CHECK}  # which cells may have which marks
 KEPT = ("deletable", "editable", "nbgrader", "tags")  # of a cell's metadata
 
@@ -60,23 +62,19 @@ def release_notebooks(names=(), root=NOTEBOOKS, check=False):
     return list(made)
 
 
-def solutions(names=(), root=NOTEBOOKS):
-    """Return the paths of all notebooks with solutions, or of those named."""
-    known = sorted((Path(root) / SOLUTIONS).glob("*.ipynb"))
+def solutions(names=(), root=NOTEBOOKS, kind=SOLUTIONS):
+    """Return the paths of all notebooks of a kind, with solutions or EXERCISES, or of those named."""
+    known = sorted((Path(root) / kind).glob("*.ipynb"))
     if not names:
         return known
     found = []
     for name in names:
-        mine = [
-            path
-            for path in known
-            if name in (path.stem, path.name, str(path)) or path.name.startswith(f"{name}_")
-        ]
+        mine = [p for p in known if name in (p.stem, p.name) or p.name.startswith(f"{name}_")]
         mine = mine or [path for path in known if Path(name).resolve() == path.resolve()]
         if not mine:
             there = ", ".join(path.stem for path in known) or "ninguno"
             raise ReleaseError(
-                f"no existe el cuaderno de soluciones «{shown(name)}»; los que hay son {there}"
+                f"no existe el cuaderno de {kind} «{shown(name)}»; los que hay son {there}"
             )
         found += mine
     return list(dict.fromkeys(found))
@@ -98,11 +96,11 @@ def _released(solved, path):
     _check_parameters_cell(solved, path)
     secrets = _secrets(solved)
     check_pairs(solved)
-    bare = _processed(solved, *_clearing())
+    bare = _processed(solved, CLEARING)
     bare.metadata = copy.deepcopy(solved.metadata)
     check_stubs(solved, bare)
     check_leaks(bare, secrets)
-    final = _processed(_settled(bare), *_finishing())
+    final = _processed(_settled(bare), FINISHING)
     return normalise(final) + "\n"
 
 
@@ -112,9 +110,7 @@ def _check_parameters_cell(notebook, path):
     except ParameterError as error:
         raise ReleaseError(f"sin parámetros: {error}") from error
     tagged = [
-        place(k, cell)
-        for k, cell in enumerate(notebook.cells, start=1)
-        if "parameters" in cell.metadata.get("tags", ())
+        where for where, cell in placed(notebook) if "parameters" in cell.metadata.get("tags", ())
     ]
     if len(tagged) > 1:
         raise ReleaseError(f"{tagged[1]}: es la segunda con la etiqueta «parameters»; deja una")
@@ -123,8 +119,7 @@ def _check_parameters_cell(notebook, path):
 def _secrets(notebook):
     """Return {grade id: lines between marks}; raise ReleaseError for marks where none belong."""
     secrets = {}
-    for number, cell in enumerate(notebook.cells, start=1):
-        where = place(number, cell)
+    for where, cell in placed(notebook):
         found, kind = regions(cell, where), kind_of(cell, where)
         for mark, lines in found.items():
             if ALLOWED.get(mark) != kind:
@@ -141,30 +136,10 @@ def _secrets(notebook):
     return secrets
 
 
-def _clearing():
-    from nbgrader import preprocessors
-
-    return (
-        preprocessors.LockCells(),
-        preprocessors.ClearSolutions(code_stub={"python": STUB}),
-        preprocessors.ClearHiddenTests(),
-        preprocessors.ClearMarkScheme(),
-    )
-
-
-def _finishing():
-    from nbgrader import preprocessors
-
-    return (
-        preprocessors.ClearOutput(),
-        preprocessors.CheckCellMetadata(),
-        preprocessors.ComputeChecksums(),
-    )
-
-
-def _processed(notebook, *preprocessors):
-    """Return what nbgrader's preprocessors make of a copy of a notebook."""
+def _processed(notebook, names):
+    """Return what nbgrader's preprocessors of some names make of a copy of a notebook."""
     from nbformat import ValidationError
+    from nbgrader import preprocessors
     from nbgrader.nbgraderformat import SchemaTooNewError, SchemaTooOldError
     from nbgrader.nbgraderformat import ValidationError as NbgraderError
 
@@ -172,8 +147,11 @@ def _processed(notebook, *preprocessors):
     notebook, resources = copy.deepcopy(notebook), {}
     notebook.metadata["kernelspec"] = {"language": "python"}
     try:
-        for preprocessor in preprocessors:
+        for name in names:
+            preprocessor = getattr(preprocessors, name)()
             preprocessor.log = _SILENT
+            if name == "ClearSolutions":
+                preprocessor.code_stub = {"python": STUB}
             notebook, resources = preprocessor.preprocess(notebook, resources)
     except (RuntimeError, ValueError, *complaints) as error:
         first = str(error).splitlines()[0]

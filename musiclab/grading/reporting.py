@@ -4,15 +4,16 @@ All text of students is escaped; the pages load nothing and run nothing. A
 page never shows a hidden input, for results do not hold any.
 """
 
-import html
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
+from musiclab.exercises import PENDING, RIGHT, WRONG
 from musiclab.grading.lms import as_csv, safe
 from musiclab.grading.results import OWN_FAULT, RunResult
 
-RIGHT, WRONG, PENDING = "correcto", "incorrecto", "pendiente"
 COLOURS = {RIGHT: "#00795A", WRONG: "#B34700", PENDING: "#5F666D", OWN_FAULT: "#7A3E9D"}
 TOKEN, COMMENT = re.compile(r"\w+|[^\w\s]"), re.compile("#.*")
 N_TOKENS, FEWEST, ALIKE, MOST_PAIRS = 5, 40, 0.9, 20
@@ -24,28 +25,6 @@ STOPPED = {
     "disco": "escribió demasiado",
     "proceso": "su proceso terminó antes de tiempo",
 }
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#222}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-td,th{padding:.4rem .6rem;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}
-th{font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
-.mark{font-size:1.3rem}pre{overflow-x:auto;background:#f5f5f5;padding:.5rem;max-height:20rem}
-svg{width:100%;max-width:34rem;height:auto}
-@media(max-width:40rem){tr{display:block;padding:.5rem 0;border-bottom:1px solid #ddd}
-tr.head{display:none}td,td.n{display:block;border:0;padding:.1rem 0;text-align:left;
-white-space:normal;overflow-wrap:anywhere}td:first-child{font-weight:600}
-td.n{display:inline-block;margin-right:1rem}td.n::before{content:attr(data-of) ": "}}
-"""
-PAGE = """<!DOCTYPE html>
-<html lang="es"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{style}</style></head><body>
-<h1>{title}</h1>
-{body}
-</body></html>
-"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +50,7 @@ class Graded:
     notes: tuple[str, ...] = ()
     problem: str = ""
     written: tuple[str, ...] = ()
-    hints: dict | None = None
+    hints: dict = field(default_factory=dict)
     parameters: dict = field(default_factory=dict)
     team: str = ""
 
@@ -84,10 +63,6 @@ class Graded:
 def number(value):
     """Return a number as Spanish is written: 2,5."""
     return f"{round(value, 2):g}".replace(".", ",")
-
-
-def _said(value):
-    return f"{value:g}".replace(".", ",") if isinstance(value, float) else str(value)
 
 
 def comment(graded):
@@ -105,74 +80,28 @@ def _item_line(one):
     return f"{one.status} ({number(one.points)} de {number(one.max_points)})"
 
 
-# A student's page
+# The pages
+
+
+@cache
+def _template(name):
+    """Return a template of `pages`; whatever is put into it is escaped."""
+    import jinja2
+
+    folder = Path(__file__).with_name("pages")
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    pages.filters |= {"number": number, "people": people, "stopped": _stopped}
+    return pages.get_template(name)
 
 
 def feedback_page(graded, title):
     """Return the HTML that a student gets."""
-    who = f"{graded.name} · {graded.team}" if graded.team else graded.name
-    body = [f"<p>{html.escape(who)}</p>", f'<p class="mark">{_total(graded)}</p>']
-    if graded.problem:
-        body.append(f"<p>{html.escape(graded.problem)}</p>")
-    if graded.run:
-        rows = [_item_row(one, graded.hints or {}) for one in graded.run.items]
-        body.append(_table(("Ejercicio", "Resultado", "Puntos"), rows, numbers=(2,)))
-        body += _about_run(graded.run)
-    if graded.notes:
-        items = "".join(f"<li>{html.escape(note)}</li>" for note in graded.notes)
-        body.append(f"<h2>Sobre tu entrega</h2><ul>{items}</ul>")
-    return PAGE.format(title=html.escape(title), style=STYLE, body="\n".join(body))
-
-
-def _total(graded):
-    if graded.points is None:
-        return "Nota: por revisar"
-    late = ""
-    if graded.lost:
-        late = f" (con un {number(100 * graded.lost)} % menos por llegar tarde)"
-    return f"Nota: {number(graded.points)} de {number(graded.maximum)}{late}"
-
-
-def _item_row(one, hints):
-    reason = html.escape(one.reason)
-    if one.status in (WRONG, PENDING) and hints.get(one.grade_id):
-        reason += f"<br><i>Pista: {html.escape(hints[one.grade_id])}</i>"
-    if one.status == OWN_FAULT:
-        reason = "No es culpa tuya: el corrector no ha podido mirarlo, y lo hará una persona."
-    label = f'<b style="color:{COLOURS.get(one.status, "#222")}">{html.escape(one.status)}</b>'
-    points = "—" if one.points is None else number(one.points)
-    score = f"{points} / {number(one.max_points)}"
-    return html.escape(one.grade_id), f"{label}{'<br>' if reason else ''}{reason}", score
-
-
-def _about_run(run):
-    said = []
-    if not run.finished:
-        why = STOPPED.get(run.stopped_by, run.stopped_by)
-        why = f" ({html.escape(why)})" if why else ""
-        said.append(f"<p>Tu cuaderno no se ejecutó hasta el final{why}.</p>")
-    if run.errors:
-        items = "".join(f"<li><code>{html.escape(error)}</code></li>" for error in run.errors[:20])
-        said.append(f"<h2>Celdas que se detienen</h2><ul>{items}</ul>")
-    return said
-
-
-def _table(header, rows, numbers=()):
-    """Return a table; its cells are HTML already."""
-
-    def line(cells, tag):
-        kinds = ["" for _ in cells]
-        for k in numbers:
-            kinds[k] = f' class="n" data-of="{header[k]}"'  # shown where there is no header
-        inside = (f"<{tag}{kind}>{c}</{tag}>" for kind, c in zip(kinds, cells, strict=True))
-        return "".join(inside)
-
-    head = f'<tr class="head">{line(header, "th")}</tr>'
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f'<div class="wide"><table>{head}{body}</table></div>'
-
-
-# The teacher's page
+    return _template("student.html").render(title=title, one=graded, right=RIGHT, colours=COLOURS)
 
 
 def teacher_page(class_, title, remarks=()):
@@ -181,20 +110,27 @@ def teacher_page(class_, title, remarks=()):
     remarks: sentences on the files of the LMS
     """
     known = [one for one in class_ if one.points is not None]
-    body = [f"<p>{people(len(class_))}. {_isolation(class_)}</p>"]
-    body += [f"<p>{html.escape(remark)}</p>" for remark in remarks]
-    body += ["<h2>Notas</h2>", histogram([one.share for one in known])]
-    body += ["<h2>Ejercicios, del más difícil al más fácil</h2>", _difficulty(class_)]
-    body += ["<h2>Confusiones más frecuentes</h2>", _misconceptions(class_)]
-    body += ["<h2>Por revisar</h2>", _faults(class_)]
-    body += ["<h2>Entregas que no se pudieron ejecutar enteras</h2>", _unfinished(class_)]
-    zeros = [html.escape(one.name) for one in known if round(one.points, 2) == 0]
-    body += ["<h2>Con un 0</h2>", f"<p>{', '.join(zeros) or 'Nadie.'}</p>"]
-    body += ["<h2>Las más lentas</h2>", _slowest(class_)]
-    body += ["<h2>Entregas que se parecen</h2>", _alike(class_)]
-    if any(one.parameters for one in class_):
-        body += ["<h2>Parámetros de cada entrega</h2>", _parameters(class_)]
-    return PAGE.format(title=html.escape(title), style=STYLE, body="\n".join(body))
+    ran = [one for one in class_ if one.run]
+    slowest = sorted(ran, key=lambda one: -one.run.seconds)[:5]
+    return _template("teacher.html").render(
+        title=title,
+        class_=class_,
+        remarks=remarks,
+        ran=ran,
+        n_alone=sum(one.run.isolation == "none" for one in ran),
+        bins=_tenths(known),
+        difficulty=_difficulty(ran),
+        misconceptions=_misconceptions(ran),
+        faults=_faults(class_),
+        unfinished=_unfinished(class_),
+        zeros=[one.name for one in known if round(one.points, 2) == 0],
+        slowest=[(one.name, f"{number(one.run.seconds)} s") for one in slowest],
+        alike=[
+            (one.name, other.name, f"{100 * share:.0f} %")
+            for one, other, share in similar_pairs(class_)
+        ],
+        parameters=[(one.name, _given(one.parameters)) for one in class_ if one.parameters],
+    )
 
 
 def people(n):
@@ -202,132 +138,72 @@ def people(n):
     return "1 entrega" if n == 1 else f"{n} entregas"
 
 
-def _isolation(class_):
-    kinds = Counter(one.run.isolation for one in class_ if one.run)
-    if kinds.get("none"):
-        return f"<b>{kinds['none']} se ejecutaron sin aislamiento</b> (--trust-submissions)."
-    return "Todas se ejecutaron aisladas." if kinds else ""
+def _stopped(reason):
+    return STOPPED.get(reason, reason)
 
 
-def histogram(shares):
-    """Return an SVG of how many have which tenth of the full mark."""
-    bins = [0] * 10
-    for share in shares:
-        bins[min(9, int(10 * share + 1e-9))] += 1
-    top, parts = max(bins, default=0) or 1, []
-    for k, n in enumerate(bins):
-        height, left = 120 * n / top, 36 * k
-        parts.append(
-            f'<rect x="{left + 2}" y="{150 - height:.1f}" width="32" height="{height:.1f}" '
-            f'fill="#0072B2"/>'
-        )
-        parts.append(f'<text x="{left + 18}" y="168" text-anchor="middle">{k}–{k + 1}</text>')
-        if n:
-            parts.append(
-                f'<text x="{left + 18}" y="{144 - height:.1f}" text-anchor="middle">{n}</text>'
-            )
-    said = ", ".join(f"de {k} a {k + 1}: {n}" for k, n in enumerate(bins) if n) or "ninguna"
-    return (
-        '<svg viewBox="0 0 360 180" role="img" font-size="12" '
-        f'font-family="system-ui,sans-serif" aria-label="Notas sobre 10; {said}">'
-        f"{''.join(parts)}</svg><p>Notas sobre 10.</p>"
-    )
+def _given(parameters):
+    said = []
+    for name, value in parameters.items():
+        text = f"{value:g}".replace(".", ",") if isinstance(value, float) else value
+        said.append(f"{name} = {text}")
+    return "; ".join(said)
 
 
-def _results(class_):
-    return [(graded, one) for graded in class_ if graded.run for one in graded.run.items]
+def _tenths(class_):
+    """Return how many have which tenth of the full mark."""
+    found = Counter(min(9, int(10 * one.share + 1e-9)) for one in class_)
+    return [found[k] for k in range(10)]
 
 
-def _difficulty(class_):
+def _difficulty(ran):
     counts = {}
-    for _, one in _results(class_):
-        counts.setdefault(one.grade_id, Counter())[one.status] += 1
-    if not counts:
-        return "<p>No hay ninguno.</p>"
+    for graded in ran:
+        for one in graded.run.items:
+            counts.setdefault(one.grade_id, Counter())[one.status] += 1
     rows = []
     for name, found in sorted(counts.items(), key=lambda pair: pair[1][RIGHT] / pair[1].total()):
         share = f"{100 * found[RIGHT] / found.total():.0f} %"
-        numbers = [str(found[status]) for status in (RIGHT, WRONG, PENDING, OWN_FAULT)]
-        rows.append((html.escape(name), share, *numbers))
-    header = ("Ejercicio", "Bien", "Correcto", "Incorrecto", "Pendiente", "Error del corrector")
-    return _table(header, rows, numbers=range(1, 6))
+        rows.append((name, share, *(found[status] for status in COLOURS)))
+    return rows
 
 
-def _misconceptions(class_):
+def _misconceptions(ran):
+    """Return rows of (exercise, what is said, who, the source of one, the rubric's line for it)."""
     met = {}
-    for graded, one in _results(class_):
-        if one.misconception:
-            met.setdefault((one.grade_id, one.reason), []).append((graded, one.misconception))
+    for graded in ran:
+        for one in graded.run.items:
+            if one.misconception:
+                key = (one.grade_id, one.reason)
+                met.setdefault(key, []).append((graded, one.misconception))
     rows = []
-    for (name, said), who in sorted(met.items(), key=lambda pair: -len(pair[1])):
-        names = ", ".join(html.escape(graded.name) for graded, _ in who[:30])
-        source = next((s for s in who[0][0].written if f"def {name}" in s), "")
-        more = [f"<pre>{html.escape(source[:2000])}</pre>"] if source else []
-        if (known := who[0][1]) not in ANYWHERE:
-            line = f"partial: {{{known}: 0.5}}"
-            more.append(f"Media nota, en la rúbrica: <code>{html.escape(line)}</code>")
-        inside = "".join(more)
-        code = f"<details><summary>Una de ellas</summary>{inside}</details>" if more else ""
-        rows.append((html.escape(name), f"{html.escape(said)}{code}", str(len(who)), names))
-    if not rows:
-        return "<p>Ninguna.</p>"
-    return _table(("Ejercicio", "Confusión", "Cuántas", "Quién"), rows, numbers=(2,))
+    for (name, said), found in sorted(met.items(), key=lambda pair: -len(pair[1])):
+        first, known = found[0]
+        source = next((s for s in first.written if f"def {name}" in s), "")
+        partial = "" if known in ANYWHERE else f"partial: {{{known}: 0.5}}"
+        rows.append((name, said, [graded.name for graded, _ in found], source, partial))
+    return rows
 
 
 def _faults(class_):
     rows = []
     for graded in class_:
-        if graded.points is not None:
-            continue
-        failed = [one for one in graded.run.items if one.points is None] if graded.run else []
-        said = [f"{one.grade_id}: {one.reason}" for one in failed] or [graded.problem]
-        rows.append((html.escape(graded.name), "<br>".join(map(html.escape, said))))
-    if not rows:
-        return "<p>Nada: el corrector ha podido mirarlo todo.</p>"
-    return _table(("Quién", "Qué le pasó al corrector; no cuenta como 0"), rows)
+        if graded.points is None:
+            items = graded.run.items if graded.run else ()
+            failed = [f"{one.grade_id}: {one.reason}" for one in items if one.points is None]
+            rows.append((graded.name, failed or [graded.problem]))
+    return rows
 
 
 def _unfinished(class_):
     rows = []
     for graded in class_:
+        run = graded.run
         if graded.problem and graded.points is not None:
-            rows.append((html.escape(graded.name), html.escape(graded.problem)))
-        elif graded.run and (graded.run.stopped_by or not graded.run.finished):
-            why = STOPPED.get(graded.run.stopped_by, graded.run.stopped_by) or "no acabó"
-            rows.append((html.escape(graded.name), html.escape(why)))
-    return _table(("Quién", "Por qué"), rows) if rows else "<p>Ninguna.</p>"
-
-
-def _slowest(class_):
-    runs = sorted((one for one in class_ if one.run), key=lambda one: -one.run.seconds)[:5]
-    rows = [(html.escape(one.name), f"{number(one.run.seconds)} s") for one in runs]
-    return _table(("Quién", "Tiempo"), rows, numbers=(1,)) if rows else "<p>Ninguna.</p>"
-
-
-def _parameters(class_):
-    rows = [
-        (
-            html.escape(one.name),
-            html.escape("; ".join(f"{k} = {_said(v)}" for k, v in given.items())),
-        )
-        for one in class_
-        if (given := one.parameters)
-    ]
-    return _table(("Quién", "Con qué se ejecutó"), rows)
-
-
-def _alike(class_):
-    rows = [
-        (html.escape(one.name), html.escape(other.name), f"{100 * share:.0f} %")
-        for one, other, share in similar_pairs(class_)
-    ]
-    if not rows:
-        return "<p>Ninguna pareja llama la atención.</p>"
-    note = (
-        "<p>Son indicios, no pruebas: ejercicios cortos se parecen entre sí. "
-        "Mira los cuadernos antes de decir nada.</p>"
-    )
-    return note + _table(("Quién", "Y quién", "En común"), rows, numbers=(2,))
+            rows.append((graded.name, graded.problem))
+        elif run and (run.stopped_by or not run.finished):
+            rows.append((graded.name, _stopped(run.stopped_by) or "no acabó"))
+    return rows
 
 
 def similar_pairs(class_):
@@ -365,16 +241,17 @@ def grades_csv(class_, items):
     """Return grades.csv: a row a submission, a column an item."""
     teams = ["equipo"] if any(one.team for one in class_) else []
     header = ["id", "nombre", *teams, "fichero", "nota", "maximo", "por_tarde"]
-    names = (item.grade_id for item in items)
+    names = [item.grade_id for item in items]
     rows = [[*header, *names, "aislamiento", "acabado", "motivo"]]
     for one in class_:
-        points = {r.grade_id: r.points for r in one.run.items} if one.run else {}
+        points, about = {}, ["", "", ""]
+        if one.run:
+            points = {item.grade_id: item.points for item in one.run.items}
+            about = [one.run.isolation, "sí" if one.run.finished else "no", one.run.stopped_by]
         row = [one.id, one.name, *([one.team] if teams else []), one.file]
         row += [_cell(one.points), _cell(one.maximum), _cell(one.lost)]
-        row += [_cell(points.get(item.grade_id)) for item in items]
-        run = one.run
-        row += [run.isolation, "sí" if run.finished else "no"] if run else ["", ""]
-        rows.append([*row, one.problem or (run.stopped_by if run else "")])
+        row += [_cell(points.get(name)) for name in names]
+        rows.append([*row, *about[:2], one.problem or about[2]])
     return as_csv([[safe(cell) for cell in row] for row in rows])
 
 

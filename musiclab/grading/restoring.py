@@ -13,23 +13,13 @@ import re
 from dataclasses import dataclass
 
 from musiclab.course.parameters import EXHAUSTED
-from musiclab.grading.leaks import grade_id, unaccented
-from musiclab.grading.matching import defined_name, names_of
+from musiclab.grading.collecting import free_name
+from musiclab.grading.leaks import flag, grade_id, unaccented
+from musiclab.grading.matching import NOTHING, defined_name, names_or_none
 
 MOST_CELLS, MOST_SOURCE = 2000, 2**18  # of a submission; characters of all its sources
-UNREADABLE = (SyntaxError, ValueError, *EXHAUSTED)
 INJECTED = "parametros-de-la-correccion"
 _DYNAMIC = {"globals", "locals", "eval", "exec", "vars"}
-
-
-@dataclass(frozen=True)
-class ReleasedCell:
-    """A cell of the released notebook, which another process takes without nbformat."""
-
-    id: str
-    cell_type: str
-    source: str
-    metadata: dict
 
 
 @dataclass(frozen=True)
@@ -50,27 +40,24 @@ class Restored:
 
 @dataclass
 class _Cell:
-    """A cell of a submission; `mine` is the released cell that it is, if it is one."""
+    """A cell of a submission.
+
+    mine: number of the released cell that it is, if it is one
+    is_written: whether it is neither empty nor as it was released
+    """
 
     source: str
     is_code: bool
     id: str
     grade_id: str
     mine: int | None = None
-
-
-def backbone_of(notebook):
-    """Return the cells of a notebook, as nbformat reads it, as a tuple of ReleasedCell."""
-    return tuple(
-        ReleasedCell(cell.id, cell.cell_type, cell.source, json.loads(json.dumps(cell.metadata)))
-        for cell in notebook.cells
-    )
+    is_written: bool = False
 
 
 def restore(backbone, data, parameters):
     """Return what to run of a submission, as a Restored.
 
-    backbone: what `backbone_of` gives of the released notebook
+    backbone: the cells of the released notebook, as nbformat reads it
     data: bytes of what was handed in, which may be anything
     parameters: {name: value} in place of the defaults of the released notebook
     """
@@ -80,15 +67,15 @@ def restore(backbone, data, parameters):
     answers = {
         k: unaccented(grade_id(cell)) for k, cell in enumerate(backbone) if _is_solution(cell)
     }
-    notes = _match(cells, backbone, answers)
-    pieces, written = _pieces(cells, backbone, answers, parameters)
-    pieces = _without_shows(pieces, backbone, answers)
-    ids = {}
-    named = []
-    for name, source in pieces:
-        ids[name] = ids.get(name, 0) + 1
-        named.append((name if ids[name] == 1 else f"{name}-{ids[name]}", source))
-    return Restored(tuple(named), tuple(notes), "", tuple(written))
+    _identify(cells, backbone)
+    elsewhere = _elsewhere(cells, backbone)
+    pieces = _pieces(cells, backbone, answers, elsewhere, parameters)
+    taken, needed = set(), _without_shows(pieces, backbone, answers)
+    return Restored(
+        cells=tuple((free_name(name, taken), source) for name, source in needed),
+        notes=tuple(_notes(cells, answers, elsewhere)),
+        written=tuple(source for _, source, number in pieces if number is None),
+    )
 
 
 # What was handed in
@@ -148,64 +135,57 @@ def _cell(cell, number):
 
 
 def _is_solution(cell):
-    return cell.cell_type == "code" and bool(_flags(cell).get("solution"))
+    return cell.cell_type == "code" and flag(cell, "solution")
 
 
 def _is_locked(cell):
-    return bool(_flags(cell).get("locked"))
+    return flag(cell, "locked")
 
 
-def _flags(cell):
-    meta = cell.metadata.get("nbgrader")
-    return meta if isinstance(meta, dict) else {}
-
-
-def _match(cells, backbone, answers):
-    """Say of each cell of a submission which released one it is; return Spanish notes."""
+def _identify(cells, backbone):
+    """Say of each cell of a submission which released one it is, and whether it is written."""
     by_grade_id = {grade_id(cell): k for k, cell in enumerate(backbone) if grade_id(cell)}
     by_id = {cell.id: k for k, cell in enumerate(backbone)}
     by_source = {_bare(cell.source): k for k, cell in enumerate(backbone)}
-    notes = []
     for cell in cells:
-        for key, known in ((cell.grade_id, by_grade_id), (cell.id, by_id)):
-            if cell.mine is None:
-                cell.mine = known.get(key)
-        if cell.mine is None and cell.is_code:
-            cell.mine = by_source.get(_bare(cell.source))
-        if cell.mine in answers and not cell.is_code:
-            notes.append(f"La celda de «{answers[cell.mine]}» ya no era de código; se lee igual.")
+        source, released = _bare(cell.source), ""
+        places = [by_grade_id.get(cell.grade_id), by_id.get(cell.id)]
+        if cell.is_code:
+            places.append(by_source.get(source))
+        cell.mine = next((k for k in places if k is not None), None)
+        if cell.mine is not None:
+            released = _bare(backbone[cell.mine].source)
+        cell.is_written = source not in ("", released)
+
+
+def _notes(cells, answers, elsewhere):
+    """Return Spanish notes on what was put right."""
+    notes = [
+        f"La celda de «{answers[cell.mine]}» ya no era de código; se lee igual."
+        for cell in cells
+        if cell.mine in answers and not cell.is_code
+    ]
     for k, name in answers.items():
         mine = [cell for cell in cells if cell.mine == k]
-        if not _written(mine, backbone[k]) and name in _elsewhere(cells, backbone):
+        n_written = sum(cell.is_written for cell in mine)
+        if not n_written and name in elsewhere:
             notes.append(f"«{name}» está escrita en otra celda, y vale igual.")
         elif not mine:
             notes.append(f"Falta la celda de «{name}».")
-        elif len(_written(mine, backbone[k])) > 1:
+        elif n_written > 1:
             notes.append(f"La celda de «{name}» está {len(mine)} veces; cuenta la última escrita.")
     return notes
 
 
-def _written(cells, released):
-    """Return those of the cells that are neither empty nor as they were released."""
-    return [cell for cell in cells if _bare(cell.source) not in ("", _bare(released.source))]
-
-
 def _elsewhere(cells, backbone):
     """Return the names that the student's own code defines, in whatever cell."""
-    own = [
-        cell
-        for cell in cells
-        if cell.mine is None
-        or (_written([cell], backbone[cell.mine]) and not _is_locked(backbone[cell.mine]))
-    ]
-    return set().union(*(_defines(cell) for cell in own))
-
-
-def _defines(cell):
-    try:
-        return {unaccented(name) for name in names_of(cell.source)[0]} if cell.is_code else set()
-    except UNREADABLE:
-        return set()
+    found = set()
+    for cell in cells:
+        is_ours = cell.mine is not None and _is_locked(backbone[cell.mine])
+        if cell.is_code and cell.is_written and not is_ours:
+            bound, _ = names_or_none(cell.source) or NOTHING
+            found |= set(map(unaccented, bound))
+    return found
 
 
 def _bare(source):
@@ -215,41 +195,32 @@ def _bare(source):
 # The notebook that is run
 
 
-def _pieces(cells, backbone, answers, parameters):
-    """Return ([(id, source, number of the released cell or None)], sources of the student's)."""
-    added, last, written = {}, -1, []
+def _pieces(cells, backbone, answers, elsewhere, parameters):
+    """Return (id, source, number of the released cell, None for the student's) of each piece."""
+    added, last = {}, -1
     for cell in cells:
-        if cell.mine is None and cell.is_code and cell.source.strip():
-            added.setdefault(last, []).append(cell)
-        elif cell.mine is not None:
+        if cell.mine is not None:
             last = cell.mine
-    pieces = []
-
-    def add_students(some):
-        for cell in some:
-            pieces.append((cell.id, cell.source, None))
-            written.append(cell.source)
-
+        elif cell.is_code and cell.is_written:
+            added.setdefault(last, []).append((cell.id, cell.source, None))
     # What comes before all released cells may need their imports: behind the first code.
-    head, elsewhere = added.pop(-1, []), _elsewhere(cells, backbone)
+    pieces, head = [], added.pop(-1, [])
     for k, cell in enumerate(backbone):
-        own = _written([one for one in cells if one.mine == k], cell)
+        written = [one for one in cells if one.mine == k and one.is_written]
         if cell.cell_type == "code" and k in answers:
-            add_students(own)
+            pieces += [(one.id, one.source, None) for one in written]
             # A stub would undo what is written in another cell.
-            if not own and answers[k] not in elsewhere:
+            if not written and answers[k] not in elsewhere:
                 pieces.append((cell.id, cell.source, k))
         elif cell.cell_type == "code" and not _is_locked(cell):
             pieces.append((cell.id, cell.source, k))
             # A line that somebody added to a cell of ours may be needed further down.
-            add_students(one for one in own if one.is_code)
+            pieces += [(one.id, one.source, None) for one in written if one.is_code]
             if "parameters" in cell.metadata.get("tags", ()):
-                pieces.append((INJECTED, _injected(parameters), k))
-                add_students(head)
+                pieces += [(INJECTED, _injected(parameters), k), *head]
                 head = []
-        add_students(added.get(k, ()))
-    add_students(head)
-    return pieces, written
+        pieces += added.get(k, ())
+    return pieces + head
 
 
 def _injected(parameters):
@@ -263,7 +234,7 @@ def _without_shows(pieces, backbone, answers):
     A function without end, called in one that only shows what it gives,
     would end the box for all others; and what is not imported costs nothing.
     """
-    known = [_names(source) for _, source, _ in pieces]
+    known = [names_or_none(source) for _, source, _ in pieces]
     own = [k for k, (_, _, number) in enumerate(pieces) if number is None or number in answers]
     wanted = set().union(*(known[k][1] for k in own if known[k]))
     # Code that cannot be read before it runs, such as a magic, may use any name.
@@ -272,7 +243,7 @@ def _without_shows(pieces, backbone, answers):
     behind, kept = True, []
     for k in reversed(range(len(pieces))):
         name, source, _ = pieces[k]
-        bound, used = known[k] or (set(), set())
+        bound, used = known[k] or NOTHING
         behind = behind and k not in own
         if k not in own and name != INJECTED and not bound & wanted:
             touches = blind or not known[k] or bool(used & wanted)
@@ -281,10 +252,3 @@ def _without_shows(pieces, backbone, answers):
         wanted |= used
         kept.append((name, source))
     return kept[::-1]
-
-
-def _names(source):
-    try:
-        return names_of(source)
-    except UNREADABLE:
-        return None

@@ -5,6 +5,7 @@ points, hints, half marks for a known misconception, a rule for what comes
 late. A mended rubric gives new marks to what has been run already.
 """
 
+import importlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -22,13 +23,14 @@ from musiclab.errors import GradingError, ParameterError, ReleaseError
 from musiclab.exercises import RIGHT, Artifact
 from musiclab.exercises.artifact import BOUNDS, JSON, MEASURES, MIDI, MOST_BYTES
 from musiclab.files import read_regular, reason, shown, write_bytes
-from musiclab.grading.leaks import grade_id, place
-from musiclab.grading.matching import EXERCISES, PREFIX, parsed
+from musiclab.grading.leaks import grade_id, placed
+from musiclab.grading.matching import EXERCISES, PREFIX, modules_of, parsed
 from musiclab.grading.release import solutions
 from musiclab.grading.results import OUTPUTS, Item
 
 KINDS = {"Exercise": "function", "Question": "question", "Artifact": "artifact"}
-PER_STUDENT, ANY = "per_student", object()
+WRITTEN = ("grade_id", "points", "module", "kind", "hint")
+PER_STUDENT = "per_student"
 CHANGES = ("partial", "tolerance")  # what a rubric may say of functions and questions
 HEADING = """\
 # Con qué se califica «{stem}». Puedes cambiar:
@@ -96,15 +98,14 @@ class Rubric:
 
         Raises ParameterError for a name or a value that the notebook does not take.
         """
-        chosen = {}
-        for name, value in ({"SEED": ANY} | self.parameters).items():
+        chosen = {"SEED": _drawn(seed, "SEED", "")} if "SEED" in defaults else {}
+        for name, value in self.parameters.items():
             drawn = _drawn(seed, name, who if self.is_own(name) else "")
             if isinstance(value, list):
                 value = value[drawn % len(value)]
-            chosen[name] = drawn if value in (ANY, PER_STUDENT) else value
-        wanted = {k: v for k, v in chosen.items() if k in self.parameters or k in defaults}
+            chosen[name] = drawn if value == PER_STUDENT else value
         outputs = {"OUTPUT_DIR": OUTPUTS} if "OUTPUT_DIR" in defaults else {}
-        return merge_parameters(defaults, wanted) | outputs
+        return merge_parameters(defaults, chosen) | outputs
 
     def mark(self, run):
         """Return a RunResult with this rubric's points, whatever the points were when it ran."""
@@ -129,29 +130,25 @@ def _drawn(seed, name, who):
 def items_of(notebook):
     """Return the items of a notebook, solved or released, from its check cells."""
     found = []
-    for number, cell in enumerate(notebook.cells, start=1):
+    for where, cell in placed(notebook):
         name = grade_id(cell)
         if not name.startswith(PREFIX) or not cell.metadata["nbgrader"].get("grade"):
             continue
-        module = next(
-            node.module.removeprefix(f"{EXERCISES}.")
-            for node in parsed(cell.source, place(number, cell)).body
-            if getattr(node, "module", None) and any(a.name == name for a in node.names)
+        module = modules_of(parsed(cell.source, where), name)[0]
+        exercise = getattr(importlib.import_module(module), name).__self__
+        asked = {}
+        if isinstance(exercise, Artifact):
+            asked = {"file": exercise.file, "wanted": exercise.wanted}
+        found.append(
+            Item(
+                name.removeprefix(PREFIX),
+                cell.metadata["nbgrader"]["points"],
+                module.removeprefix(f"{EXERCISES}."),
+                KINDS[type(exercise).__name__],
+                **asked,
+            )
         )
-        points = cell.metadata["nbgrader"]["points"]
-        found.append(_item_of(name.removeprefix(PREFIX), points, module))
     return tuple(found)
-
-
-def _item_of(name, points, module):
-    import importlib
-
-    check = getattr(importlib.import_module(f"{EXERCISES}.{module}"), f"{PREFIX}{name}")
-    exercise = check.__self__
-    item = Item(name, points, module, KINDS[type(exercise).__name__])
-    if isinstance(exercise, Artifact):
-        return replace(item, file=exercise.file, wanted=exercise.wanted)
-    return item
 
 
 def make_rubrics(names=(), root=NOTEBOOKS, check=False):
@@ -168,7 +165,7 @@ def make_rubrics(names=(), root=NOTEBOOKS, check=False):
         if not path.is_file() and not check:
             write_bytes(path, rubric_text(notebook, source.stem).encode())
         try:
-            check_rubric(read_rubric(path), notebook, path)
+            read_rubric(path, notebook)
         except GradingError as error:
             raise ReleaseError(str(error)) from error
         paths.append(path)
@@ -177,115 +174,136 @@ def make_rubrics(names=(), root=NOTEBOOKS, check=False):
 
 def rubric_text(notebook, stem):
     """Return the text of the rubric that a solved notebook begins with."""
-    items = [_as_written(item) for item in items_of(notebook)]
-    body = yaml.safe_dump({"items": items}, sort_keys=False, allow_unicode=True, width=100)
-    return HEADING.format(stem=stem) + body.replace("\n- ", "\n\n- ").replace(
-        "items:\n\n", "items:\n"
-    )
+    text = f"{HEADING.format(stem=stem)}items:"
+    for item in items_of(notebook):
+        # What an artifact is asked for stands beside its name.
+        asked = {"file": item.file, **item.wanted} if item.kind == "artifact" else {}
+        said = {name: getattr(item, name) for name in WRITTEN} | asked
+        one = yaml.safe_dump([said], sort_keys=False, allow_unicode=True, width=100)
+        text += f"\n{one}"
+    return text
 
 
-def _as_written(item):
-    """Return an item as a rubric says it: what an artifact is asked for stands beside its name."""
-    said = {name: getattr(item, name) for name in ("grade_id", "points", "module", "kind", "hint")}
-    return said | ({"file": item.file, **item.wanted} if item.kind == "artifact" else {})
+def read_rubric(path, notebook=None, defaults=None):
+    """Return the Rubric of a YAML file; raise GradingError for what is none.
 
-
-def check_rubric(rubric, notebook, path):
-    """Raise GradingError unless a rubric has the items of its notebook, in whatever order.
-
-    It may have artifacts that no cell of the notebook checks.
+    notebook: whose items it must have, in whatever order; it may have artifacts that no
+        cell checks
+    defaults: {name: value} of the notebook's parameters, which must take the chosen ones
     """
-    wanted = {item.grade_id: item for item in items_of(notebook)}
+    try:
+        rubric = _rubric(_read(path), Path(path).parent)
+        if notebook is not None:
+            _check_items(rubric, items_of(notebook))
+        if defaults is not None:
+            _check_chosen(rubric, defaults)
+    except GradingError as error:
+        raise GradingError(f"«{shown(Path(path).name)}»: {error}") from error
+    return rubric
+
+
+def _check_items(rubric, items):
+    missing = {item.grade_id: item for item in items}
     for item in rubric.items:
-        if item.grade_id not in wanted:
-            if item.kind == "artifact":
-                continue
-            known = ", ".join(wanted)
-            raise _fault(path, f"«{item.grade_id}» no está en el cuaderno; los que hay son {known}")
-        mine = wanted[item.grade_id]
-        if (item.module, item.kind) != (mine.module, mine.kind):
-            raise _fault(
-                path, f"«{item.grade_id}» debe decir module: {mine.module} y kind: {mine.kind}"
+        mine = missing.pop(item.grade_id, None)
+        if mine is None and item.kind != "artifact":
+            known = ", ".join(one.grade_id for one in items)
+            raise GradingError(f"«{item.grade_id}» no está en el cuaderno; los que hay son {known}")
+        if mine and (item.module, item.kind) != (mine.module, mine.kind):
+            raise GradingError(
+                f"«{item.grade_id}» debe decir module: {mine.module} y kind: {mine.kind}"
             )
-    if missing := wanted.keys() - {item.grade_id for item in rubric.items}:
-        raise _fault(
-            path, f"falta «{min(missing)}»; añádelo, o borra el fichero y ejecuta make release"
+    if missing:
+        raise GradingError(
+            f"falta «{min(missing)}»; añádelo, o borra el fichero y ejecuta make release"
         )
 
 
-def read_rubric(path):
-    """Return the Rubric of a YAML file; raise GradingError for what is none."""
+def _check_chosen(rubric, defaults):
+    for name, value in rubric.parameters.items():
+        if value == PER_STUDENT and type(defaults.get(name, 0)) is not int:
+            raise GradingError(f"{name} no es un entero; da una lista en vez de {PER_STUDENT}")
+        for one in value if isinstance(value, list) else [value]:
+            try:
+                replace(rubric, parameters={name: one}).parameters_of("", defaults, 0)
+            except ParameterError as error:
+                raise GradingError(f"en parameters, {error}") from error
+
+
+def _read(path):
     try:
         # Every value as it is written: 010 is ten, and a date is a text.
-        data = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
+        return yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)
     except OSError as error:
-        raise _fault(path, "no se puede leer; ejecuta make release, que lo hace") from error
+        raise GradingError("no se puede leer; ejecuta make release, que lo hace") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = " ".join(str(error).split())[:100]
-        raise _fault(path, f"no es YAML ({said}); revisa la sangría y las comillas") from error
+        raise GradingError(f"no es YAML ({said}); revisa la sangría y las comillas") from error
+
+
+def _rubric(data, folder):
+    """Return the Rubric that a mapping is; folder: where the files lie that it names."""
     if not isinstance(data, dict) or not isinstance(data.get("items"), list) or not data["items"]:
-        raise _fault(path, "debe tener «items:» con una lista de ejercicios")
+        raise GradingError("debe tener «items:» con una lista de ejercicios")
     if strange := data.keys() - {"items", "late", "parameters"}:
-        raise _fault(
-            path, f"no se entiende «{min(strange)}»; solo puede tener items, late y parameters"
+        raise GradingError(
+            f"no se entiende «{min(strange)}»; solo puede tener items, late y parameters"
         )
-    items = tuple(_item(one, path) for one in data["items"])
+    items = tuple(_item(one, folder) for one in data["items"])
     names = [item.grade_id for item in items]
     if len(set(names)) < len(names):
-        raise _fault(path, f"«{max(names, key=names.count)}» está dos veces; deja una")
+        raise GradingError(f"«{max(names, key=names.count)}» está dos veces; deja una")
     partial = {
-        item.grade_id: _partial(one["partial"], item, path)
+        item.grade_id: _partial(one["partial"], item)
         for one, item in zip(data["items"], items, strict=True)
         if one.get("partial")
     }
-    late = _late(data["late"], path) if data.get("late") else None
-    return Rubric(items, partial, late, _parameters(data.get("parameters") or {}, path))
+    late = _late(data["late"]) if data.get("late") else None
+    return Rubric(items, partial, late, _parameters(data.get("parameters") or {}))
 
 
-def _item(one, path):
+def _item(one, folder):
     is_file = isinstance(one, dict) and one.get("kind") == "artifact"
     needed = {"grade_id", "points", "kind", "file" if is_file else "module"}
     if not isinstance(one, dict) or not needed <= one.keys():
-        raise _fault(
-            path,
+        raise GradingError(
             "cada ejercicio debe tener grade_id, points, kind y module (o file, si es artifact)",
         )
     name = str(one["grade_id"])
     known = {*needed, "module", "hint", *((*MEASURES, "equals") if is_file else CHANGES)}
     if strange := one.keys() - known:
-        raise _fault(path, f"en «{name}» no se entiende «{min(strange)}»; quítalo")
+        raise GradingError(f"en «{name}» no se entiende «{min(strange)}»; quítalo")
     if one["kind"] not in KINDS.values():
-        raise _fault(path, f"en «{name}», kind debe ser {', '.join(KINDS.values())}")
-    points = _number(one["points"], f"points de «{name}»", 1000, path)
+        raise GradingError(f"en «{name}», kind debe ser {', '.join(KINDS.values())}")
+    points = _number(one["points"], f"points de «{name}»", 1000)
     made = Item(
         name, points, str(one.get("module", "")), str(one["kind"]), str(one.get("hint", ""))
     )
     if is_file:
-        return replace(made, file=_file(one, path), wanted=_wanted(one, path))
+        return replace(made, file=_file(one), wanted=_wanted(one, folder))
     if "tolerance" in one:
-        tolerance = _number(one["tolerance"], f"tolerance de «{name}»", 1000, path)
+        tolerance = _number(one["tolerance"], f"tolerance de «{name}»", 1000)
         return replace(made, tolerance=float(tolerance))
     return made
 
 
-def _file(one, path):
+def _file(one):
     """Return the name of an artifact; raise GradingError for what nobody should open."""
     name = str(one["file"])
     kind = Path(name).suffix.lower()
     if Path(name).name != name or kind not in (*MIDI, *JSON):
-        raise _fault(
-            path,
+        raise GradingError(
             f"file de «{one['grade_id']}» es «{name[:60]}» y debe ser el nombre de un .mid o de un "
             ".json; otros ficheros pueden ejecutar código al abrirse",
         )
     if kind in JSON and ("equals" not in one or one.keys() & set(MEASURES)):
-        raise _fault(
-            path, f"de «{name}» solo se puede pedir equals, un .json al lado de la rúbrica"
+        raise GradingError(
+            f"de «{name}» solo se puede pedir equals, un .json al lado de la rúbrica"
         )
     return name
 
 
-def _wanted(one, path):
+def _wanted(one, folder):
     """Return what is asked for of an artifact, as `exercises.Artifact` has it."""
     wanted = {}
     for measure in MEASURES:
@@ -294,42 +312,39 @@ def _wanted(one, path):
         bounds = one[measure]
         what = f"{measure} de «{one['grade_id']}»"
         if not isinstance(bounds, dict) or not bounds or bounds.keys() - set(BOUNDS):
-            raise _fault(path, f"{what} se escribe así: {measure}: {{at_least: 20, at_most: 60}}")
-        wanted[measure] = {k: _number(v, f"{k} de {what}", 10**6, path) for k, v in bounds.items()}
+            raise GradingError(f"{what} se escribe así: {measure}: {{at_least: 20, at_most: 60}}")
+        wanted[measure] = {k: _number(v, f"{k} de {what}", 10**6) for k, v in bounds.items()}
     if "equals" in one:
-        wanted["equals"] = _reference(one, path)
+        wanted["equals"] = _reference(one, folder)
     return wanted
 
 
-def _reference(one, path):
+def _reference(one, folder):
     """Return the bytes of the file beside the rubric that an artifact has to equal."""
     said = shown(str(one["equals"]))
     try:
-        data = read_regular(Path(path).parent / said, MOST_BYTES)
+        data = read_regular(folder / said, MOST_BYTES)
         if Artifact(one["grade_id"], one["file"], {"equals": data}).judge(data).status == RIGHT:
             return data
         problem = "no se entiende"
     except (OSError, ValueError) as error:
         problem = reason(error)
-    raise _fault(
-        path,
+    raise GradingError(
         f"equals de «{one['grade_id']}» es «{said[:60]}», que {problem}; debe ser un fichero de la "
         "misma clase, al lado de la rúbrica",
     )
 
 
-def _partial(shares, item, path):
-    import importlib
-
+def _partial(shares, item):
     exercise = importlib.import_module(f"{EXERCISES}.{item.module}").ALL.get(item.grade_id)
     known = getattr(exercise, "wrong", {})
     if not isinstance(shares, dict) or shares.keys() - known.keys():
         said = ", ".join(known) or "ninguna"
-        raise _fault(path, f"las confusiones conocidas de «{item.grade_id}» son: {said}")
-    return {k: _number(v, f"partial de «{item.grade_id}»", 1, path) for k, v in shares.items()}
+        raise GradingError(f"las confusiones conocidas de «{item.grade_id}» son: {said}")
+    return {k: _number(v, f"partial de «{item.grade_id}»", 1) for k, v in shares.items()}
 
 
-def _parameters(chosen, path):
+def _parameters(chosen):
     said = isinstance(chosen, dict) and all(
         isinstance(one, str) and one
         for value in chosen.values()
@@ -337,43 +352,27 @@ def _parameters(chosen, path):
     )
     if not said:
         example = "parameters: {SEED: per_student, N_NOTES: [20, 30, 40]}"
-        raise _fault(path, f"los parámetros del cuaderno se escriben así: {example}")
+        raise GradingError(f"los parámetros del cuaderno se escriben así: {example}")
     if "OUTPUT_DIR" in chosen:
-        raise _fault(path, "OUTPUT_DIR lo elige el corrector; quítalo de parameters")
+        raise GradingError("OUTPUT_DIR lo elige el corrector; quítalo de parameters")
     return chosen
 
 
-def check_chosen(rubric, defaults, path):
-    """Raise GradingError unless a notebook takes all parameters that its rubric may give it."""
-    for name, value in rubric.parameters.items():
-        if value == PER_STUDENT and type(defaults.get(name, 0)) is not int:
-            raise _fault(path, f"{name} no es un entero; da una lista en vez de {PER_STUDENT}")
-        for one in value if isinstance(value, list) else [value]:
-            try:
-                replace(rubric, parameters={name: one}).parameters_of("", defaults, 0)
-            except ParameterError as error:
-                raise _fault(path, f"en parameters, {error}") from error
-
-
-def _late(rule, path):
+def _late(rule):
     try:
         due = datetime.fromisoformat(rule["due"]).replace(tzinfo=None)
-        per_day = _number(rule["per_day"], "per_day", 1, path)
-        return Late(due, per_day, _number(rule.get("most", "1"), "most", 1, path))
+        per_day = _number(rule["per_day"], "per_day", 1)
+        return Late(due, per_day, _number(rule.get("most", "1"), "most", 1))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         example = "late: {due: 2026-11-20 23:59, per_day: 0.1, most: 0.5}"
-        raise _fault(path, f"la regla de lo que llega tarde se escribe así: {example}") from error
+        raise GradingError(f"la regla de lo que llega tarde se escribe así: {example}") from error
 
 
-def _number(text, what, most, path):
+def _number(text, what, most):
     try:
         value = read_number(text)
         if not 0 <= value <= most:
             raise ValueError
         return int(value) if value == int(value) else value
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _fault(path, f"{what} debe ser un número de 0 a {most}") from error
-
-
-def _fault(path, said):
-    return GradingError(f"«{shown(Path(path).name)}»: {said}")
+    except ValueError as error:
+        raise GradingError(f"{what} debe ser un número de 0 a {most}") from error

@@ -8,74 +8,87 @@ machine needs is in its Task, and the same version of musiclab.
 
 import contextlib
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
 from musiclab.errors import GradingError
 from musiclab.grading.box import end_all
+from musiclab.grading.collecting import Submission
 from musiclab.grading.restoring import restore
 from musiclab.grading.results import OWN_FAULT, ItemResult, RunResult
+from musiclab.grading.rubric import Rubric
 from musiclab.progress import progress
 
 PACKAGE = Path(__file__).parents[1]
-# What of this room has no say in what a run gives.
-REPORTS_ONLY = (
-    "__init__",
-    "collecting",
-    "delivering",
-    "grade",
-    "leaks",
-    "lms",
-    "release",
-    "reporting",
-    "rubric",
-    "teams",
-)
 BAR = "{desc}: {n_fmt} de {total_fmt} |{bar:20}| quedan {remaining}{postfix}"
 ANSWERS_WITHIN_S = 20
 LONGEST_POSTFIX = 36
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """What a class was asked for.
+
+    stem: such as `02_representar_la_musica`; backbone: the released cells
+    parameters: {name: default} of its parameters cell
+    """
+
+    stem: str
+    backbone: list
+    rubric: Rubric
+    parameters: dict
+    digest: str
+
+    @property
+    def title(self):
+        """Return the notebook's heading."""
+        headings = (cell.source for cell in self.backbone if cell.source.startswith("# "))
+        first = next(headings, "").partition("\n")[0]
+        return first.removeprefix("# ").strip() or self.stem
+
+
+@dataclass(frozen=True)
 class Task:
     """All that is needed to run one submission, here or on another machine.
 
-    key: of all that its result hangs on; code: digest of the code that judges
-    backbone: the released cells; items: of the rubric
-    released: digest of the released notebook
+    submission: as it was collected; assignment: what it is an answer to
     seed: of the hidden inputs; parameters: of the notebook, {name: value}
+    code: digest of the code that runs it
     """
 
-    id: str
-    name: str
-    data: bytes
-    key: str
-    code: str
-    backbone: tuple
-    items: tuple
-    released: str
+    submission: Submission
+    assignment: Assignment
     seed: int
     parameters: dict
     isolation: str
+    code: str
+
+    @property
+    def items(self):
+        """Return the items of the rubric."""
+        return self.assignment.rubric.items
+
+    @cached_property
+    def key(self):
+        """Return a name for all that the result hangs on."""
+        parts = (
+            sha256(self.submission.data).hexdigest(),
+            self.assignment.digest,
+            self.code,
+            self.seed,
+            self.isolation,
+            self.parameters,
+            [(one.grade_id, one.kind, one.file, one.wanted, one.tolerance) for one in self.items],
+        )
+        return sha256(repr(parts).encode()).hexdigest()
 
 
 @cache
-def code_digest(modules):
-    """Return a digest of the code that judges: of this room, and of some modules of exercises.
-
-    modules: tuple of names
-    """
-    judging = sorted(p for p in (PACKAGE / "grading").glob("*.py") if p.stem not in REPORTS_ONLY)
-    core = ("artifact", "calling", "comparing", "exercise", *modules)
-    files = [*judging, *(PACKAGE / "exercises" / f"{one}.py" for one in core)]
-    parts = [path.read_bytes() for path in files if path.is_file()]
+def code_digest():
+    """Return a digest of musiclab's code, which a notebook uses and is judged by."""
+    parts = [path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))]
     return sha256(b"\0".join(parts)).hexdigest()
-
-
-def modules_of(items):
-    """Return the names of the modules of exercises that some items are judged by."""
-    return tuple(sorted({item.module for item in items if item.module}))
 
 
 # All of them
@@ -100,7 +113,7 @@ def run_all(tasks, judge, n_jobs, cluster, keep):
         )
         at_once = joblib.effective_n_jobs(parallel.n_jobs)
         done = parallel(joblib.delayed(run_one)(task, judge) for task in tasks)
-        waiting = {task.id: task.name for task in tasks}
+        waiting = {task.submission.id: task.submission.name for task in tasks}
         bar = progress(done, "Calificando", "entrega", total=len(tasks))
         bar.bar_format = BAR
         bar.set_postfix_str(_at_work(waiting, at_once))
@@ -158,7 +171,7 @@ def _workers(cluster):
 def run_one(task, judge=None):
     """Run one submission; return its result as plain data. A fault of ours is in it."""
     try:
-        if code_digest(modules_of(task.items)) != task.code:
+        if code_digest() != task.code:
             raise GradingError("un equipo del clúster tiene otra versión de musiclab")
         restored = restored_of(task)
         run = None if restored.problem else judged(task, restored, judge)
@@ -167,9 +180,12 @@ def run_one(task, judge=None):
         said = str(error)[:200]
         reason = said if isinstance(error, GradingError) else f"{type(error).__name__}: {said}"
         run, about = _fault(task, reason), {}
-    hashes = {"submission": sha256(task.data).hexdigest(), "released": task.released}
+    hashes = {
+        "submission": sha256(task.submission.data).hexdigest(),
+        "released": task.assignment.digest,
+    }
     return {
-        "id": task.id,
+        "id": task.submission.id,
         "key": task.key,
         "run": asdict(run) if run else None,
         **about,
@@ -181,7 +197,7 @@ def run_one(task, judge=None):
 
 def restored_of(task):
     """Return what is run of a submission, with its task's parameters."""
-    return restore(task.backbone, task.data, task.parameters)
+    return restore(task.assignment.backbone, task.submission.data, task.parameters)
 
 
 def judged(task, restored, judge=None):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from musiclab.errors import GradingError
 from musiclab.files import shown
-from musiclab.grading.collecting import clean, plain_id
+from musiclab.grading.collecting import clean, free_name, plain_id
 from musiclab.grading.lms import (
     Mark,
     cell_of,
@@ -115,10 +115,11 @@ def teams_of(handed_in, members, path):
     return found
 
 
-def spread(class_, teams, path):
+def spread(class_, members, teams, path):
     """Return (a Graded for each student, Spanish sentences on the teams).
 
-    class_: list of Graded, one a submission; teams: as `teams_of` gives them
+    class_: list of Graded, one a submission; members: of all teams
+    teams: as `teams_of` gives them; path: of the table of teams
     """
     # In Moodle's zip of an assignment for groups, numbers are those of groups.
     grouped = any(
@@ -130,34 +131,18 @@ def spread(class_, teams, path):
         if one.id not in teams:
             people.append(replace(one, lms="") if grouped and one.lms == "moodle" else one)
         for member in teams.get(one.id, ()):
-            own = words_of(member.name) == words_of(one.name)
-            people.append(
-                replace(
-                    one,
-                    id=one.id if own and not member.number else _free_id(member, taken),
-                    lms="moodle" if member.number else one.lms if own else "",
-                    name=member.name,
-                    team=member.team,
-                )
-            )
-            taken.add(people[-1].id)
-    said = (
-        [f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}."] if alone else []
-    )
-    return people, said
-
-
-def without_submission(members, teams):
-    """Return the sentence on the teams that have handed in nothing, in a list; none, if all have."""
-    done = {words_of(one.team) for some in teams.values() for one in some}
+            wanted, lms = plain_id(f"{member.team[:25]} {member.name}"), ""
+            if member.number:
+                wanted, lms = member.number, "moodle"
+            elif words_of(member.name) == words_of(one.name):
+                wanted, lms = one.id, one.lms
+            own_id = free_name(wanted, taken)
+            people.append(replace(one, id=own_id, lms=lms, name=member.name, team=member.team))
+    said = []
+    if alone:
+        said.append(f"Sin equipo en «{shown(path)}»: {', '.join(one.name for one in alone)}.")
+    done = {words_of(some[0].team) for some in teams.values()}
     missing = {words_of(one.team): one.team for one in members if words_of(one.team) not in done}
-    return [f"Sin entrega: {', '.join(missing.values())}."] if missing else []
-
-
-def _free_id(member, taken):
-    """Return an id that no one else has: the number in Moodle, or of team and name."""
-    wanted = member.number or plain_id(f"{member.team[:25]} {member.name}")
-    number = 1
-    while (name := wanted if number == 1 else f"{wanted}-{number}") in taken:
-        number += 1
-    return name
+    if missing:
+        said.append(f"Sin entrega: {', '.join(missing.values())}.")
+    return people, said
