@@ -42,6 +42,7 @@ from musiclab.grading.serving import forget_server, fork_server
 
 BUBBLEWRAP, NONE = "bubblewrap", "none"
 TICK_S, ENDS_WITHIN_S, STARTS_WITHIN_S = 0.2, 2.0, 180.0
+CLEARED_WITHIN_S = 20.0  # at most, after Ctrl-C: a busy machine takes longer to end processes
 ENDS_BY_ITSELF_S, PATIENCE = 0.2, 4
 HOLDER = ("cat",)  # keeps a box open until its input ends
 NO_MEMORY, BROKEN_OFF = "máquina", "fin"  # what ends a box through no fault of its own
@@ -341,7 +342,7 @@ class Box:
 
 def end_all():
     """End all boxes of this process, where a grading is broken off, and wait for their threads."""
-    limit = time.monotonic() + ENDS_WITHIN_S
+    limit = time.monotonic() + CLEARED_WITHIN_S
     while _open and time.monotonic() < limit:
         for one in tuple(_open):
             one.end(BROKEN_OFF)
