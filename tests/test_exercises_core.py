@@ -613,7 +613,7 @@ def test_a_call_is_typed_short():
 def test_a_picture_is_shown_and_one_that_fails_is_not():
     show = lambda arguments, expected, got: f"<b>{got[0]}</b>"
     exercise = Exercise("transportar", transpose, cases, show=show)
-    assert "<b>60</b>" in check(lambda p, s: p, exercise)._repr_html_()
+    assert "<div><b>60</b></div>" in check(lambda p, s: p, exercise)._repr_html_()
     assert check(lambda p, s: [], exercise).picture == ""
     assert "&lt;b" in check("<b>", exercise)._repr_html_()
 

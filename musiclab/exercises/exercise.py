@@ -53,7 +53,8 @@ class Verdict:
     def _repr_html_(self):
         style = f"border-left: 4px solid {COLOURS[self.status]}; padding: 2px 10px"
         heading = f"<b>{html.escape(self.exercise)}: {self.status}</b>"
-        return f'<div style="{style}">{heading}<br>{html.escape(self.reason)}{self.picture}</div>'
+        picture = f"<div>{self.picture}</div>" if self.picture else ""  # on a line of its own
+        return f'<div style="{style}">{heading}<br>{html.escape(self.reason)}{picture}</div>'
 
 
 @dataclass(frozen=True)
