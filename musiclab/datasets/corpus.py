@@ -242,11 +242,10 @@ def _scores(source):
 
 def _file_name(source, index, score):
     """Return a plain ASCII name that differs for each (source, index)."""
-    path = Path(source)
-    title = (score.metadata.title or "") if score.metadata and path.suffix == ".abc" else ""
-    name = f"{path.with_suffix('').as_posix()} {index:03d} {title}"
-    if path.suffix != ".abc":
-        name = path.with_suffix("").as_posix()
+    name, _, suffix = source.rpartition(".")
+    if suffix == "abc":  # a collection: each of its scores has a number and a title
+        title = (score.metadata.title or "") if score.metadata else ""
+        name = f"{name} {index:03d} {title}"
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9.]+", "_", ascii_name.lower()).strip("_.") + ".mid"
 

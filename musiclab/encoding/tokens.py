@@ -368,16 +368,15 @@ def token_events(tokens, encoding, step_ql=0.5):
     nothing = [None] * (len(tokens) - len(body))
     if encoding == "grid":
         return _grid_events(body) + nothing
-    events, now = [], Fraction(0)
-    for token in body:
+    events, now = [], 0  # in ticks
+    for k, token in enumerate(body):
         # What it plays by itself, moved to its place in the song.
         known = token not in (UNKNOWN, START)
         played = kind.decode([token], step_ql) if known else ()
-        events.append(replace(played[0], onset_ql=float(now)) if played else None)
-        if not kind.timed:
-            now += Fraction(step_ql)
-        elif known:  # its last time is the wait until the next
-            now += Fraction(token.split(":")[1 if token.startswith(REST) else 2])
+        onset_ql = now / TICKS if kind.timed else k * step_ql
+        events.append(replace(played[0], onset_ql=onset_ql) if played else None)
+        if kind.timed and known:
+            now += _wait(token)
     return events + nothing
 
 
