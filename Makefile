@@ -20,7 +20,7 @@ run: env ## ejecuta una lección con otros parámetros: make run PARAMS="..."
 
 # Three processes on two cores: one often waits for a browser or a box.
 test: env ## pasa las pruebas: make test TESTS=tests/test_song.py
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 FAST := architecture instruments keys motifs song statistics fidelity environment
 check: env ## mira el estilo y pasa las pruebas rápidas: menos de un minuto
